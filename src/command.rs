@@ -1,0 +1,5 @@
+//! The verbs, one file each.
+
+pub fn run() -> std::process::ExitCode {
+    todo!()
+}

@@ -1,0 +1,1 @@
+//! kernel request → volume → reply; the only fuser import, no decisions.

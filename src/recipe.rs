@@ -1,0 +1,54 @@
+//! What can be made and from what: recipes, their outputs, their keys. Starts no run.
+
+use crate::decode::Layers;
+use crate::decode::zip::Entry;
+use crate::edx::course_run::CourseId;
+use crate::edx::tracking_log::CourseRule;
+use crate::source::ObjectId;
+
+/// Encoded bytes as they lie in a source: a whole object, or one entry of a zip or tar object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Part {
+    pub object: ObjectId,
+    pub entry: Option<Entry>,
+}
+
+/// One unit of work with named outputs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Recipe {
+    /// Every course's segment of one day's log, in one pass.
+    Day { log: Part, rule: CourseRule },
+    /// The day's lines of no course folder: lines without a course, and those of ids that have no folder.
+    Unattributed { log: Part, rule: CourseRule },
+    /// One part with `layers` taken off, whole.
+    Decoded { part: Part, layers: Layers },
+    /// One table of all courses in one file.
+    Joined { table: String, parts: Vec<JoinPart> },
+    /// The members of an encrypted tar (RDX).
+    Unpacked { package: Part },
+}
+
+/// One course's file in a joined table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JoinPart {
+    pub folder: String,
+    pub part: Part,
+    pub layers: Layers,
+}
+
+/// One output of a recipe.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Output {
+    Whole,
+    /// `Day` only: the lines of one course id.
+    Course(CourseId),
+    /// `Unpacked` only: the path of a file in the tar.
+    Member(String),
+}
+
+/// One output of one recipe: what a file of the tree is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Artifact {
+    pub recipe: Recipe,
+    pub output: Output,
+}
