@@ -4,6 +4,7 @@ use crate::decode::Layers;
 use crate::decode::zip::Entry;
 use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::CourseRule;
+use crate::error::Result;
 use crate::source::ObjectId;
 
 /// Encoded bytes as they lie in a source: a whole object, or one entry of a zip or tar object.
@@ -42,6 +43,10 @@ pub enum Output {
     Whole,
     /// `Day` only: the lines of one course id.
     Course(CourseId),
+    /// `Day` only: the lines of no course id at all.
+    Loose,
+    /// `Day` only: how `Loose` and the segments of merely mentioned ids interleave in the log.
+    Order,
     /// `Unpacked` only: the path of a file in the tar.
     Member(String),
 }
@@ -52,3 +57,15 @@ pub struct Artifact {
     pub recipe: Recipe,
     pub output: Output,
 }
+
+/// What a run writes into: outputs come into being in the order in which they are created.
+pub trait Outputs {
+    /// Begins an output; the same output must not be created twice.
+    fn create(&mut self, output: &Output) -> Result<Slot>;
+    /// Appends to an output begun before. Errors: `CacheFull`.
+    fn append(&mut self, slot: Slot, bytes: &[u8]) -> Result<()>;
+}
+
+/// An output of the present run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot(pub usize);
