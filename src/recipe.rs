@@ -1,5 +1,8 @@
 //! What can be made and from what: recipes, their outputs, their keys. Starts no run.
 
+pub mod split;
+pub mod unattributed;
+
 use crate::decode::Layers;
 use crate::decode::zip::Entry;
 use crate::edx::course_run::CourseId;
