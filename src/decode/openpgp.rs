@@ -1,1 +1,62 @@
-//! (being written)
+//! Packets → session key → verified plaintext; the only OpenPGP crate.
+//!
+//! Certificates are never judged: expired, revoked and SHA-1-bound keys decrypt, since a package of past years was
+//! made for them. What a message's producer did is judged all the more: see `message`.
+
+mod keys;
+mod message;
+
+use std::io::{Read, Write};
+
+use sequoia_openpgp::serialize::stream::{Encryptor, LiteralWriter, Message, Recipient};
+use sequoia_openpgp::types::{Features, SymmetricAlgorithm};
+use zeroize::Zeroizing;
+
+pub use crate::decode::openpgp::keys::{KeyHint, Passphrase, SecretKeys};
+pub use crate::decode::openpgp::message::decrypt;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Largest secret that `unwrap` gives back.
+const SECRET_LIMIT: usize = 4096;
+
+/// Encrypts `secret` (at most 4096 bytes) as one binary OpenPGP message (SEIPD v1, AES-256) to every encryption subkey
+/// of the key files, locked ones and stubs included: whoever can open any of them can `unwrap` it.
+///
+/// Errors: `NoSecretKey` when there is no key that can encrypt; ElGamal keys cannot.
+pub fn wrap(keys: &SecretKeys, secret: &[u8]) -> Result<Vec<u8>> {
+    let failed = |_| Error::internal("cannot encrypt to the OpenPGP keys given");
+    let recipients = keys.recipients();
+    if recipients.is_empty() {
+        return Err(Error::new(ErrorKind::NoSecretKey, "none of the OpenPGP keys given can encrypt")
+            .advise("give an RSA or ECDH key with --secret-key"));
+    }
+    let features = Features::empty().set_seipdv1();
+    let recipients = recipients.into_iter().map(|key| Recipient::new(features.clone(), key.key_handle(), key));
+    let mut wrapped = Vec::new();
+    let message = Encryptor::for_recipients(Message::new(&mut wrapped), recipients)
+        .symmetric_algo(SymmetricAlgorithm::AES256)
+        .build()
+        .map_err(failed)?;
+    let mut literal = LiteralWriter::new(message).build().map_err(failed)?;
+    literal.write_all(secret)?;
+    literal.finalize().map_err(failed)?;
+    Ok(wrapped)
+}
+
+/// The secret that `wrap` encrypted, with any one of the keys.
+///
+/// Errors: those of `decrypt`.
+pub fn unwrap(keys: &SecretKeys, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let mut reader = decrypt(keys, Box::new(std::io::Cursor::new(wrapped.to_vec())))?;
+    let mut secret = Zeroizing::new(vec![0; SECRET_LIMIT + 1]);
+    let mut bytes = 0;
+    loop {
+        match reader.read(&mut secret[bytes..])? {
+            0 if bytes > SECRET_LIMIT => return Err(Error::corrupt("holds more than a wrapped secret")),
+            0 => break,
+            more => bytes += more,
+        }
+    }
+    secret.truncate(bytes);
+    Ok(secret)
+}

@@ -1,0 +1,392 @@
+//! Secret key files → unlocked keys; asks for passphrases, opens no message.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sequoia_openpgp::crypto::{KeyPair, Password, S2K};
+use sequoia_openpgp::packet::key::{PublicParts, SecretKeyMaterial, SecretParts, UnspecifiedRole};
+use sequoia_openpgp::packet::{Key, Signature, Tag};
+use sequoia_openpgp::parse::{PacketParser, PacketParserResult, Parse};
+use sequoia_openpgp::types::{PublicKeyAlgorithm, SignatureType};
+use sequoia_openpgp::{KeyHandle, Packet};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+
+/// Largest key file, in bytes; a keyring of a thousand well-signed keys is smaller.
+const FILE_LIMIT: u64 = 64 << 20;
+/// Passphrases asked for one key.
+const ATTEMPTS: usize = 3;
+const GIVE_PASSPHRASE: &str = "give its passphrase with --passphrase-file or --passphrase-command";
+const ARMOR: &[u8] = b"-----BEGIN PGP ";
+
+/// A passphrase; overwritten when dropped, never printed.
+#[derive(Clone)]
+pub struct Passphrase(Zeroizing<Vec<u8>>);
+
+impl Passphrase {
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Passphrase(Zeroizing::new(bytes))
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
+
+/// Which key a passphrase is wanted for.
+#[derive(Clone, Debug)]
+pub struct KeyHint {
+    pub file: PathBuf,
+    /// 16 hex digits, of the subkey that is locked.
+    pub key_id: String,
+    /// The certificate's first user id, if it has one.
+    pub user_id: Option<String>,
+    /// From 1; above 1 the passphrase before was wrong.
+    pub attempt: usize,
+}
+
+/// The secret keys of some key files, unlocked in memory; cheap to clone.
+#[derive(Clone, Default)]
+pub struct SecretKeys(Arc<Keys>);
+
+#[derive(Default)]
+struct Keys {
+    unlocked: Vec<KeyPair>,
+    recipients: Vec<Key<PublicParts, UnspecifiedRole>>,
+    warnings: Vec<String>,
+}
+
+impl SecretKeys {
+    /// No keys: for sources that are decrypted already.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Reads key files (armored or binary, several certificates each) and unlocks every decryption key once.
+    ///
+    /// `passphrase` is asked per locked key, unless one given before opens it too; `None` gives the key up.
+    /// Keys that cannot be used are `warnings` as long as one can. Errors, each about its file: `NotFound`, `Corrupt`
+    /// or `Usage` for files that are no secret keys; when no key is usable, what kept the first one locked.
+    pub fn load(
+        files: &[PathBuf],
+        passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>,
+    ) -> Result<SecretKeys> {
+        let mut loading = Loading { keys: Keys::default(), known: Vec::new(), failures: Vec::new() };
+        for file in files {
+            loading.file(file, passphrase).map_err(|error| error.about(file.display()))?;
+        }
+        loading.finish().map(|keys| SecretKeys(Arc::new(keys)))
+    }
+
+    /// Whether nothing can be decrypted.
+    pub fn is_empty(&self) -> bool {
+        self.0.unlocked.is_empty()
+    }
+
+    /// The ids of the keys that decrypt, 16 hex digits each, sorted.
+    pub fn key_ids(&self) -> Vec<String> {
+        let ids: BTreeSet<String> = self.0.unlocked.iter().map(|pair| pair.public().keyid().to_string()).collect();
+        ids.into_iter().collect()
+    }
+
+    /// Keys that were given but cannot be used, one sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.0.warnings
+    }
+
+    /// Every key that `wrap` encrypts to.
+    pub(super) fn recipients(&self) -> Vec<&Key<PublicParts, UnspecifiedRole>> {
+        self.0.recipients.iter().collect()
+    }
+
+    /// The keys that may open a session key: the recipient's, or all of that algorithm where it is hidden.
+    pub(super) fn decryptors<'a>(
+        &'a self,
+        recipient: Option<&'a KeyHandle>,
+        algorithm: PublicKeyAlgorithm,
+    ) -> impl Iterator<Item = KeyPair> + 'a {
+        self.0
+            .unlocked
+            .iter()
+            .filter(move |pair| match recipient {
+                Some(handle) => handle.aliases(pair.public().key_handle()),
+                None => pair.public().pk_algo() == algorithm,
+            })
+            .cloned()
+    }
+
+    pub(super) fn holds(&self, recipient: &KeyHandle) -> bool {
+        self.0.unlocked.iter().any(|pair| recipient.aliases(pair.public().key_handle()))
+    }
+}
+
+impl fmt::Debug for SecretKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SecretKeys").field(&self.key_ids()).finish()
+    }
+}
+
+struct Loading {
+    keys: Keys,
+    known: Vec<Password>,
+    failures: Vec<Error>,
+}
+
+impl Loading {
+    fn file(
+        &mut self,
+        file: &Path,
+        passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>,
+    ) -> Result<()> {
+        let found = found_keys(&content(file)?)?;
+        if !found.iter().any(|key| key.secret.is_some()) {
+            return Err(Error::usage("holds no secret key").advise("export one with gpg --export-secret-keys"));
+        }
+        if !found.iter().any(Found::for_encryption) {
+            self.failures.push(Error::usage("holds no key that decrypts, only keys that sign").about(file.display()));
+        }
+        for key in found.into_iter().filter(Found::for_encryption) {
+            let id = key.public.keyid();
+            if key.supported() && !self.keys.recipients.iter().any(|known| known.keyid() == id) {
+                self.keys.recipients.push(key.public.clone());
+            }
+            if self.keys.unlocked.iter().any(|pair| pair.public().keyid() == id) {
+                continue;
+            }
+            match self.unlocked(key, file, passphrase)? {
+                Ok(pair) => self.keys.unlocked.push(pair),
+                Err(failure) => self.failures.push(failure.about(file.display())),
+            }
+        }
+        Ok(())
+    }
+
+    /// The key ready for use, or why it is not; the outer error is the passphrase callback's.
+    fn unlocked(
+        &mut self,
+        key: Found,
+        file: &Path,
+        passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>,
+    ) -> Result<Result<KeyPair>> {
+        let id = key.public.keyid();
+        if !key.supported() {
+            let algorithm = key.public.pk_algo();
+            return Ok(Err(Error::unsupported(format!("key {id} cannot decrypt: {algorithm} is not read"))));
+        }
+        let Some(secret) = key.secret else {
+            return Ok(Err(Error::usage(format!("key {id} has no secret part in the file"))));
+        };
+        let stub = match secret.secret() {
+            SecretKeyMaterial::Unencrypted(_) => return Ok(pair(secret)),
+            SecretKeyMaterial::Encrypted(locked) => match locked.s2k() {
+                S2K::Private { .. } => Some("is a stub (offline or on a card)"),
+                s2k if !s2k.is_supported() => Some("is locked in a form that is not read"),
+                _ => None,
+            },
+        };
+        if let Some(stub) = stub {
+            return Ok(Err(Error::unsupported(format!("key {id} {stub}"))));
+        }
+        let hint = KeyHint { file: file.into(), key_id: id.to_string(), user_id: key.user_id, attempt: 1 };
+        self.ask(secret, hint, passphrase)
+    }
+
+    fn ask(
+        &mut self,
+        secret: Key<SecretParts, UnspecifiedRole>,
+        mut hint: KeyHint,
+        passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>,
+    ) -> Result<Result<KeyPair>> {
+        for password in &self.known {
+            if let Ok(open) = secret.clone().decrypt_secret(password) {
+                return Ok(pair(open));
+            }
+        }
+        let mut last: Option<Passphrase> = None;
+        while hint.attempt <= ATTEMPTS {
+            let Some(given) = passphrase(&hint)? else { break };
+            // A file or command gives the same again.
+            if last.as_ref().is_some_and(|last| last.0 == given.0) {
+                break;
+            }
+            let password = Password::from(given.0.as_slice());
+            if let Ok(open) = secret.clone().decrypt_secret(&password) {
+                self.known.push(password);
+                return Ok(pair(open));
+            }
+            last = Some(given);
+            hint.attempt += 1;
+        }
+        let id = hint.key_id;
+        let failure = match last {
+            Some(_) => Error::usage(format!("wrong passphrase for key {id}")),
+            None => Error::usage(format!("key {id} is locked")).advise(GIVE_PASSPHRASE),
+        };
+        Ok(Err(failure))
+    }
+
+    fn finish(self) -> Result<Keys> {
+        let Loading { mut keys, failures, .. } = self;
+        if keys.unlocked.is_empty()
+            && let Some(first) = failures.first()
+        {
+            return Err(first.clone());
+        }
+        keys.warnings = failures.iter().map(Error::to_string).collect();
+        Ok(keys)
+    }
+}
+
+fn pair(key: Key<SecretParts, UnspecifiedRole>) -> Result<KeyPair> {
+    let id = key.keyid();
+    key.into_keypair().map_err(|_| Error::corrupt(format!("key {id} is damaged")))
+}
+
+fn content(file: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let opened = File::open(file)?;
+    let bytes = opened.metadata()?.len();
+    if bytes > FILE_LIMIT {
+        return Err(Error::usage("is too large for a key file"));
+    }
+    // Room for all of it at once: growing would leave copies of secrets behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(bytes).unwrap_or(0).max(64 << 10) + 1));
+    opened.take(FILE_LIMIT).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// A key packet of a file, with what its own certificate says about it.
+struct Found {
+    public: Key<PublicParts, UnspecifiedRole>,
+    secret: Option<Key<SecretParts, UnspecifiedRole>>,
+    /// What its self-signatures allow, of whatever age or validity; none when none says.
+    encrypts: Option<bool>,
+    user_id: Option<String>,
+}
+
+impl Found {
+    /// Without usage flags (old keys) the algorithm decides.
+    fn for_encryption(&self) -> bool {
+        self.public.pk_algo().for_encryption() && self.encrypts != Some(false)
+    }
+
+    fn supported(&self) -> bool {
+        use sequoia_openpgp::crypto::mpi::PublicKey;
+        let curve = match self.public.mpis() {
+            PublicKey::ECDH { curve, .. } => curve.is_supported(),
+            _ => true,
+        };
+        curve && self.public.pk_algo().is_supported()
+    }
+}
+
+/// All keys of a file, read packet by packet: certificates with a bad or missing binding count too.
+fn found_keys(content: &[u8]) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for block in blocks(content) {
+        let parsed = PacketParser::from_bytes(block);
+        let mut result = parsed.map_err(|_| Error::corrupt("is not an OpenPGP key file"))?;
+        let mut reading = Reading::default();
+        while let PacketParserResult::Some(parser) = result {
+            let (packet, next) = parser.next().map_err(|_| Error::corrupt("is a damaged OpenPGP key file"))?;
+            reading.packet(packet)?;
+            result = next;
+        }
+        found.append(&mut reading.found);
+    }
+    Ok(found)
+}
+
+/// The file itself if it is binary, else each of its armored blocks: a parser stops behind the first one.
+fn blocks(content: &[u8]) -> Vec<&[u8]> {
+    if content.first().is_none_or(|byte| byte & 0x80 != 0) {
+        return vec![content];
+    }
+    let starts: Vec<usize> = memchr::memmem::find_iter(content, ARMOR).collect();
+    let ends = starts.iter().skip(1).copied().chain([content.len()]);
+    starts.iter().zip(ends).map(|(&start, end)| &content[start..end]).collect()
+}
+
+/// Where the walk over a file's packets stands.
+#[derive(Default)]
+struct Reading {
+    found: Vec<Found>,
+    /// Index of the certificate's primary key in `found`.
+    primary: usize,
+}
+
+impl Reading {
+    fn packet(&mut self, packet: Packet) -> Result<()> {
+        match packet {
+            Packet::SecretKey(key) => {
+                let secret = key.role_into_unspecified();
+                self.begin(secret.clone().take_secret().0, Some(secret));
+            }
+            Packet::PublicKey(key) => self.begin(key.role_into_unspecified(), None),
+            Packet::SecretSubkey(key) => {
+                let secret = key.role_into_unspecified();
+                self.subkey(secret.clone().take_secret().0, Some(secret));
+            }
+            Packet::PublicSubkey(key) => self.subkey(key.role_into_unspecified(), None),
+            Packet::UserID(user_id) => {
+                if let Some(key) = self.found.get_mut(self.primary)
+                    && key.user_id.is_none()
+                {
+                    key.user_id = Some(String::from_utf8_lossy(user_id.value()).into_owned());
+                }
+            }
+            Packet::Signature(signature) => self.signature(&signature),
+            other if matches!(other.tag(), Tag::PKESK | Tag::SKESK | Tag::SEIP | Tag::Literal | Tag::CompressedData) => {
+                return Err(Error::usage("is an OpenPGP message, not a key file"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        public: Key<PublicParts, UnspecifiedRole>,
+        secret: Option<Key<SecretParts, UnspecifiedRole>>,
+    ) {
+        self.primary = self.found.len();
+        self.found.push(Found { public, secret, encrypts: None, user_id: None });
+    }
+
+    fn subkey(
+        &mut self,
+        public: Key<PublicParts, UnspecifiedRole>,
+        secret: Option<Key<SecretParts, UnspecifiedRole>>,
+    ) {
+        let user_id = self.found.get(self.primary).and_then(|primary| primary.user_id.clone());
+        self.found.push(Found { public, secret, encrypts: None, user_id });
+    }
+
+    /// Takes over the usage flags of a self-signature; several are joined.
+    fn signature(&mut self, signature: &Signature) {
+        let Some(flags) = signature.key_flags() else { return };
+        let Some(primary) = self.found.get(self.primary).map(|key| key.public.key_handle()) else { return };
+        if !signature.get_issuers().iter().any(|issuer| issuer.aliases(primary.clone())) {
+            return;
+        }
+        let about = match signature.typ() {
+            SignatureType::SubkeyBinding => self.found.last_mut(),
+            SignatureType::DirectKey
+            | SignatureType::GenericCertification
+            | SignatureType::PersonaCertification
+            | SignatureType::CasualCertification
+            | SignatureType::PositiveCertification => self.found.get_mut(self.primary),
+            _ => None,
+        };
+        if let Some(key) = about {
+            let allowed = flags.for_transport_encryption() || flags.for_storage_encryption();
+            key.encrypts = Some(allowed || key.encrypts == Some(true));
+        }
+    }
+}
