@@ -1,0 +1,342 @@
+//! The cache folder's blobs: which are there, how much room they take, which of them are open.
+//!
+//! A lock guards bookkeeping alone and is never held while a file is touched. So a name and its entry may differ for a
+//! moment: an entry without a file is found out at the next `get`, and counts too much rather than too little.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::SystemTime;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::blob::pool::Pool;
+use crate::store::blob::{Blob, Digest, Keep, Opened};
+use crate::store::locked;
+use crate::store::lru::{Lru, disk_bytes};
+use crate::store::seal::{BlobKeys, SALT_BYTES, random_bytes};
+
+/// The folder carries the version of the blob format, so that another version's files are never even opened.
+const BLOBS: &str = "blobs-v1";
+const SCRATCH: &str = "tmp";
+/// Decoded chunks kept for readers.
+const DECODED_BYTES: u64 = 32 << 20;
+
+/// Where the salts of new blobs come from.
+#[derive(Clone, Copy)]
+pub(super) enum Salt {
+    Random,
+    /// For the test of the format alone: the same for every blob.
+    Fixed([u8; SALT_BYTES]),
+}
+
+pub(super) struct Shelf {
+    folder: PathBuf,
+    blobs: PathBuf,
+    scratch: PathBuf,
+    limit: u64,
+    salt: Salt,
+    /// Begins the name of every temporary file of this run; others are leftovers.
+    run: String,
+    temporaries: AtomicU64,
+    state: Mutex<State>,
+    scanned: Condvar,
+    /// Buffers of chunk size that have been used before: fresh ones cost page faults.
+    spare: Mutex<Vec<Vec<u8>>>,
+    empty: Digest,
+    pub keys: BlobKeys,
+    pub chunks: ChunkCache,
+    pub pool: Pool,
+}
+
+struct State {
+    /// Every blob file known; alive where it is open.
+    blobs: Lru<Digest, Weak<Opened>>,
+    /// Disk bytes of files being written.
+    reserved: u64,
+    /// Whether the files of earlier runs are all in `blobs`.
+    scanned: bool,
+}
+
+impl State {
+    fn used(&self) -> u64 {
+        self.blobs.bytes() + self.reserved
+    }
+
+    fn evict(&mut self, limit: u64) -> Vec<(Digest, Weak<Opened>)> {
+        // To remove an open file frees nothing yet, so those come last.
+        self.blobs.shrink(limit.saturating_sub(self.reserved), |opened| opened.strong_count() == 0)
+    }
+}
+
+impl Shelf {
+    pub fn open(folder: &Path, keys: BlobKeys, limit: u64, salt: Salt) -> Result<Arc<Self>> {
+        let threads = match salt {
+            Salt::Random => thread::available_parallelism().map_or(2, usize::from),
+            Salt::Fixed(_) => 0,
+        };
+        let shelf = Arc::new(Shelf {
+            blobs: folder.join(BLOBS),
+            scratch: folder.join(SCRATCH),
+            folder: folder.to_owned(),
+            limit,
+            salt,
+            run: format!("{:016x}-", u64::from_le_bytes(random_bytes()?)),
+            temporaries: AtomicU64::new(0),
+            state: Mutex::new(State { blobs: Lru::new(), reserved: 0, scanned: false }),
+            scanned: Condvar::new(),
+            spare: Mutex::new(Vec::new()),
+            empty: Digest::from_bytes(keys.content_digest(&[], 0)),
+            keys,
+            chunks: ChunkCache(Mutex::new(Lru::new())),
+            pool: Pool::new(threads),
+        });
+        for path in [&shelf.blobs, &shelf.scratch] {
+            create_folder(path).map_err(|error| Error::from(error).about(path.display()))?;
+        }
+        let scanning = Arc::clone(&shelf);
+        if thread::Builder::new().name("scan".into()).spawn(move || scanning.scan()).is_err() {
+            shelf.scan();
+        }
+        Ok(shelf)
+    }
+
+    pub fn get(self: &Arc<Self>, digest: &Digest) -> Option<Blob> {
+        if *digest == self.empty {
+            return Some(Blob::empty());
+        }
+        let opened = locked(&self.state).blobs.touch(digest).and_then(Weak::upgrade);
+        let opened = match opened {
+            Some(opened) => opened,
+            None => self.open_file(digest)?,
+        };
+        opened.touch();
+        Some(Blob::of(opened))
+    }
+
+    fn open_file(self: &Arc<Self>, digest: &Digest) -> Option<Arc<Opened>> {
+        let path = self.path(digest);
+        let read = File::open(&path).map_err(Error::from).and_then(|file| {
+            let bytes = disk_bytes(file.metadata()?.len());
+            Ok((Arc::new(Opened::read(Arc::clone(self), file, digest)?), bytes))
+        });
+        match read {
+            Ok((opened, bytes)) => {
+                locked(&self.state).blobs.insert(*digest, Arc::downgrade(&opened), bytes);
+                Some(opened)
+            }
+            Err(error) => {
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) {
+                    locked(&self.state).blobs.remove(digest);
+                }
+                if error.kind() == ErrorKind::Corrupt {
+                    tracing::warn!("a damaged file of the cache was dropped; it will be made again");
+                    remove(&path);
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether `get` would probably find it. Touches the disk only as long as the folder is not known.
+    pub fn contains(&self, digest: &Digest) -> bool {
+        let (known, scanned) = {
+            let state = locked(&self.state);
+            (state.blobs.contains(digest), state.scanned)
+        };
+        known || *digest == self.empty || (!scanned && self.path(digest).exists())
+    }
+
+    /// Forgets a blob whose file turned out to be damaged; a newer file of the same name stays.
+    pub fn drop_damaged(&self, opened: &Opened) {
+        let path = self.path(opened.digest());
+        let same = match (opened.file().metadata(), fs::metadata(&path)) {
+            (Ok(ours), Ok(named)) => (ours.dev(), ours.ino()) == (named.dev(), named.ino()),
+            _ => false,
+        };
+        if same {
+            tracing::warn!("a damaged file of the cache was dropped; it will be made again");
+            locked(&self.state).blobs.remove(opened.digest());
+            remove(&path);
+        }
+    }
+
+    /// Adds `bytes` to what is used, if they fit or can be made to fit.
+    pub fn reserve(&self, bytes: u64, keep: Keep) -> bool {
+        let mut state = locked(&self.state);
+        let mut evicted = Vec::new();
+        if state.used().saturating_add(bytes) > self.limit {
+            if keep == Keep::IfRoom || state.reserved.saturating_add(bytes) > self.limit {
+                return false;
+            }
+            evicted = state.evict(self.limit - bytes);
+        }
+        state.reserved += bytes;
+        drop(state);
+        self.remove_evicted(&evicted);
+        true
+    }
+
+    pub fn release(&self, bytes: u64) {
+        locked(&self.state).reserved -= bytes;
+    }
+
+    /// Moves a complete temporary file to its name; its reserved bytes are the blob's from then on.
+    pub fn settle(&self, temporary: &Path, opened: &Arc<Opened>, reserved: u64) -> Result<()> {
+        let path = self.path(opened.digest());
+        let renamed = match fs::rename(temporary, &path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                create_folder(path.parent().expect("a blob lies in a folder"))
+                    .and_then(|()| fs::rename(temporary, &path))
+            }
+            other => other,
+        };
+        renamed.map_err(|error| Error::from(error).about(self.folder.display()))?;
+        let mut state = locked(&self.state);
+        state.reserved -= reserved;
+        state.blobs.insert(*opened.digest(), Arc::downgrade(opened), reserved);
+        Ok(())
+    }
+
+    pub fn create_temporary(&self) -> Result<(PathBuf, File)> {
+        let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
+        let path = self.scratch.join(format!("{}{number}", self.run));
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        match options.open(&path) {
+            Ok(file) => Ok((path, file)),
+            Err(error) => Err(Error::from(error).about(self.scratch.display())),
+        }
+    }
+
+    pub fn new_salt(&self) -> Result<[u8; SALT_BYTES]> {
+        match self.salt {
+            Salt::Random => random_bytes(),
+            Salt::Fixed(salt) => Ok(salt),
+        }
+    }
+
+    pub fn used_bytes(&self) -> u64 {
+        locked(&self.state).used()
+    }
+
+    pub fn limit_bytes(&self) -> u64 {
+        self.limit
+    }
+
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let state = locked(&self.state);
+        state.scanned && state.used().saturating_add(disk_bytes(bytes)) <= self.limit
+    }
+
+    /// Waits until the files of earlier runs are counted: before that, nobody can say what room there is.
+    pub fn wait_scanned(&self) {
+        let state = locked(&self.state);
+        drop(self.scanned.wait_while(state, |state| !state.scanned).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn over_limit(&self) -> Error {
+        let message = format!("the file does not fit into the cache of {} bytes", self.limit);
+        Error::new(ErrorKind::CacheFull, message).advise("give it more with --cache-size").about(self.folder.display())
+    }
+
+    pub fn disk_full(&self, error: io::Error) -> Error {
+        Error::new(ErrorKind::CacheFull, "the disk of the cache is full")
+            .advise("free some of it, or move the cache with --cache-dir and limit it with --cache-size")
+            .caused_by(error)
+            .about(self.folder.display())
+    }
+
+    pub fn spare_buffer(&self) -> Vec<u8> {
+        locked(&self.spare).pop().unwrap_or_default()
+    }
+
+    pub fn recycle(&self, mut buffer: Vec<u8>) {
+        const SPARE_BUFFERS: usize = 16;
+        let mut spare = locked(&self.spare);
+        if buffer.capacity() > 0 && spare.len() < SPARE_BUFFERS {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        let name = digest.to_hex();
+        self.blobs.join(&name[..2]).join(name)
+    }
+
+    fn remove_evicted(&self, evicted: &[(Digest, Weak<Opened>)]) {
+        for (digest, _) in evicted {
+            remove(&self.path(digest));
+        }
+    }
+
+    /// Sweeps what crashed runs left, takes in the blobs of earlier runs, and evicts down to the limit.
+    fn scan(&self) {
+        for (path, _) in entries(&self.scratch) {
+            if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&self.run)) {
+                remove(&path);
+            }
+        }
+        let mut found: Vec<(SystemTime, Digest, u64)> = entries(&self.blobs)
+            .flat_map(|(fan_out, _)| entries(&fan_out))
+            .filter_map(|(path, metadata)| {
+                let digest = Digest::from_hex(path.file_name()?.to_str()?)?;
+                Some((metadata.modified().ok()?, digest, disk_bytes(metadata.len())))
+            })
+            .collect();
+        found.sort_unstable();
+        let mut state = locked(&self.state);
+        for (_, digest, bytes) in found.into_iter().rev() {
+            state.blobs.insert_oldest(digest, Weak::new(), bytes);
+        }
+        let evicted = state.evict(self.limit);
+        drop(state);
+        self.remove_evicted(&evicted);
+        locked(&self.state).scanned = true;
+        self.scanned.notify_all();
+    }
+}
+
+/// Decoded chunks, most recently used first; content-addressed, so they stay right whatever happens to files.
+pub(super) struct ChunkCache(Mutex<Lru<ChunkKey, Arc<Vec<u8>>>>);
+
+type ChunkKey = (Digest, u64);
+
+impl ChunkCache {
+    pub fn find(&self, key: &ChunkKey) -> Option<Arc<Vec<u8>>> {
+        locked(&self.0).touch(key).cloned()
+    }
+
+    pub fn add(&self, key: ChunkKey, chunk: Arc<Vec<u8>>) {
+        /// Of an entry besides its bytes, so that very many tiny ones count as well.
+        const ENTRY_BYTES: u64 = 256;
+        let bytes = chunk.len() as u64 + ENTRY_BYTES;
+        let mut chunks = locked(&self.0);
+        chunks.insert(key, chunk, bytes);
+        let evicted = chunks.shrink(DECODED_BYTES, |_| true);
+        drop(chunks);
+        drop(evicted);
+    }
+}
+
+/// Entries of a folder that can be read, in no order.
+fn entries(folder: &Path) -> impl Iterator<Item = (PathBuf, fs::Metadata)> + use<> {
+    let listing = fs::read_dir(folder).into_iter().flatten();
+    listing.filter_map(|entry| {
+        let entry = entry.ok()?;
+        Some((entry.path(), entry.metadata().ok()?))
+    })
+}
+
+fn create_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Nobody can be told, and what stays is found by the next scan.
+fn remove(path: &Path) {
+    let _ = fs::remove_file(path);
+}
