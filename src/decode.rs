@@ -55,7 +55,9 @@ fn peel<'a>(name: &'a str, wanted: &[Layer]) -> (Layers, &'a str) {
     let mut rest = name;
     let mut found = Vec::new();
     for &layer in wanted {
-        if let Some(inner) = rest.strip_suffix(layer.suffix()).filter(|inner| !inner.is_empty() && !inner.ends_with('/')) {
+        if let Some(inner) =
+            rest.strip_suffix(layer.suffix()).filter(|inner| !inner.is_empty() && !inner.ends_with('/'))
+        {
             rest = inner;
             found.push(layer);
         }

@@ -1,4 +1,269 @@
 //! known, size, open, index on a bounded pool; no paths, no kernel.
+//!
+//! A recipe runs in a thread of its own once a slot is free; everybody who wants any of its outputs waits on that
+//! one flight. A caller that gives up leaves the flight to the others. Inputs that are themselves artifacts are
+//! obtained on the run's own thread (recipes form a DAG, and a queued flight can be claimed, so none waits in a ring).
 
+mod flight;
+pub mod indexer;
+mod input;
+pub mod ledger;
+pub mod outputs;
+mod run;
 pub mod size;
 pub mod wait;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::decode::openpgp::SecretKeys;
+use crate::engine::flight::{Flight, Flights};
+use crate::engine::input::Encoded;
+use crate::engine::ledger::{Known, Ledger, RecipeKey};
+use crate::engine::run::Run;
+use crate::engine::size::{Size, stand_in};
+use crate::engine::wait::Wait;
+use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::make::Summary;
+use crate::recipe::{Artifact, Output, Recipe};
+use crate::source::Source;
+use crate::store::Store;
+use crate::store::blob::{Blob, Keep};
+
+/// Told of each run that ends, before its waiters are.
+pub trait Observer: Send + Sync {
+    /// A run has ended well; an error here fails the run, so that nothing it found is lost.
+    fn made(&self, recipe: &Recipe, summary: &Summary) -> Result<()>;
+    /// A run has failed.
+    fn failed(&self, recipe: &Recipe, error: &Error);
+}
+
+/// What an engine works with.
+pub struct Parts {
+    pub source: Arc<dyn Source>,
+    pub keys: SecretKeys,
+    pub store: Store,
+    pub ledger: Arc<Ledger>,
+    pub observer: Arc<dyn Observer>,
+    /// How long a wait without progress may last.
+    pub patience: Duration,
+    /// Encoded bytes a second for runs that nobody waits for.
+    pub background_rate: Option<u64>,
+}
+
+/// Makes artifacts, each once, and remembers what it learned. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    encoded: Encoded,
+    store: Store,
+    ledger: Arc<Ledger>,
+    observer: Arc<dyn Observer>,
+    patience: Duration,
+    flights: Flights<RecipeKey, Arc<Run>>,
+    slots: Slots,
+    decoded_objects: AtomicU64,
+}
+
+/// A run under way, for `status`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    pub label: String,
+    pub done_bytes: u64,
+    pub total_bytes: u64,
+    pub waiting: usize,
+}
+
+impl Engine {
+    pub fn new(parts: Parts) -> Self {
+        let encoded = Encoded {
+            source: parts.source,
+            keys: parts.keys,
+            moved: Arc::new(AtomicU64::new(0)),
+            background_rate: parts.background_rate,
+        };
+        let shared = Shared {
+            encoded,
+            store: parts.store,
+            ledger: parts.ledger,
+            observer: parts.observer,
+            patience: parts.patience,
+            flights: Flights::default(),
+            slots: Slots::new(thread::available_parallelism().map_or(2, |n| n.get().max(2))),
+            decoded_objects: AtomicU64::new(0),
+        };
+        Engine { shared: Arc::new(shared) }
+    }
+
+    /// Plain bytes, from the ledger alone: never decodes, never waits. An output that a finished run lacks has 0.
+    pub fn known(&self, artifact: &Artifact) -> Option<u64> {
+        let key = self.shared.ledger.recipe_key(&artifact.recipe);
+        match self.shared.ledger.known(&key, &artifact.output) {
+            Ok(Known::Fact(fact)) => Some(fact.bytes),
+            Ok(Known::Absent) => Some(0),
+            Ok(Known::Unmade) => None,
+            Err(error) => {
+                tracing::error!(%error, "a size cannot be looked up");
+                None
+            }
+        }
+    }
+
+    /// Exact where known, else a stand-in.
+    pub fn size(&self, artifact: &Artifact) -> Size {
+        self.known(artifact).map_or_else(|| stand_in(artifact), Size::Exact)
+    }
+
+    /// What a finished run found; None if it was never run.
+    pub fn summary(&self, recipe: &Recipe) -> Option<Summary> {
+        self.shared.ledger.summary(&self.shared.ledger.recipe_key(recipe)).unwrap_or_else(|error| {
+            tracing::error!(%error, "a run's record cannot be read");
+            None
+        })
+    }
+
+    /// True if `open` would answer at once.
+    pub fn is_cached(&self, artifact: &Artifact) -> bool {
+        let key = self.shared.ledger.recipe_key(&artifact.recipe);
+        match self.shared.ledger.known(&key, &artifact.output) {
+            Ok(Known::Absent) => true,
+            Ok(Known::Fact(fact)) => fact.bytes == 0 || self.shared.store.contains(&fact.digest),
+            _ => false,
+        }
+    }
+
+    /// The content, complete and verified. Errors: the run's; `WouldWait`, `Interrupted`, `TimedOut` by `wait`.
+    pub fn open(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Blob> {
+        let key = self.shared.ledger.recipe_key(&artifact.recipe);
+        loop {
+            if let Some(blob) = self.shared.at_hand(&key, &artifact.output)? {
+                return Ok(blob);
+            }
+            if matches!(wait, Wait::Never) {
+                return Err(Error::new(ErrorKind::WouldWait, "is not in the cache"));
+            }
+            let flight = self.fly(&key, artifact);
+            let run = flight.wait(wait, self.shared.patience, &self.shared.encoded.moved)?;
+            if let Some(blob) = run.blob(&artifact.output) {
+                return Ok(blob);
+            }
+        }
+    }
+
+    /// Runs a recipe for what it can tell, keeping its blobs only where the cache has free room.
+    pub fn index(&self, recipe: &Recipe, wait: Wait<'_>) -> Result<Arc<Summary>> {
+        let key = self.shared.ledger.recipe_key(recipe);
+        if let Some(summary) = self.shared.ledger.summary(&key)? {
+            return Ok(Arc::new(summary));
+        }
+        self.run_once(recipe, &key, wait)
+    }
+
+    /// As `index`, and makes again what has left the cache, if there is room for it.
+    pub fn fill(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<()> {
+        let room = stand_in(artifact).bytes() / 16;
+        let known = self.known(artifact).is_some();
+        if known && (self.is_cached(artifact) || !self.shared.store.has_room(room)) {
+            return Ok(());
+        }
+        self.run_once(&artifact.recipe, &self.shared.ledger.recipe_key(&artifact.recipe), wait).map(drop)
+    }
+
+    fn run_once(&self, recipe: &Recipe, key: &RecipeKey, wait: Wait<'_>) -> Result<Arc<Summary>> {
+        let (flight, _) = self.shared.flights.join(key, || recipe.label());
+        if flight.claim() {
+            self.shared.run(key, recipe, &flight, Keep::IfRoom);
+        }
+        Ok(flight.wait(wait, self.shared.patience, &self.shared.encoded.moved)?.summary())
+    }
+
+    /// Runs under way, in order of label.
+    pub fn running(&self) -> Vec<Running> {
+        let describe = |flight: Arc<Flight<Arc<Run>>>| Running {
+            label: flight.label.clone(),
+            done_bytes: flight.progress.done_bytes.load(Ordering::Relaxed),
+            total_bytes: flight.progress.total_bytes.load(Ordering::Relaxed),
+            waiting: flight.progress.waiting.load(Ordering::Relaxed),
+        };
+        let under_way = self.shared.flights.all().into_iter().filter(|flight| flight.is_running());
+        let mut running: Vec<_> = under_way.map(describe).collect();
+        running.sort_by(|a, b| a.label.cmp(&b.label));
+        running
+    }
+
+    /// Recipes run to a good end since this engine was made.
+    pub fn decoded_objects(&self) -> u64 {
+        self.shared.decoded_objects.load(Ordering::Relaxed)
+    }
+
+    /// The flight for an artifact's recipe; if there is none, one that runs as soon as a slot is free.
+    fn fly(&self, key: &RecipeKey, artifact: &Artifact) -> Arc<Flight<Arc<Run>>> {
+        let (flight, created) = self.shared.flights.join(key, || artifact.recipe.label());
+        if created {
+            let (shared, key, artifact, flight) = (self.shared.clone(), key.clone(), artifact.clone(), flight.clone());
+            thread::spawn(move || {
+                let _slot = shared.slots.take();
+                if flight.claim() {
+                    shared.look_again_and_run(&key, &artifact, &flight);
+                }
+            });
+        }
+        flight
+    }
+}
+
+impl Shared {
+    /// An output that is known and in the store, or known to be empty.
+    fn at_hand(&self, key: &RecipeKey, output: &Output) -> Result<Option<Blob>> {
+        Ok(match self.ledger.known(key, output)? {
+            Known::Unmade => None,
+            Known::Absent => Some(Blob::empty()),
+            Known::Fact(fact) if fact.bytes == 0 => Some(Blob::empty()),
+            Known::Fact(fact) => self.store.get(&fact.digest),
+        })
+    }
+
+    /// Between a caller's look at the store and its flight, another flight may have landed.
+    fn look_again_and_run(&self, key: &RecipeKey, artifact: &Artifact, flight: &Arc<Flight<Arc<Run>>>) {
+        match self.at_hand(key, &artifact.output) {
+            Ok(None) => self.run(key, &artifact.recipe, flight, Keep::Always),
+            Ok(Some(_)) => self.flights.land(key, flight, Ok(Arc::new(Run::default()))),
+            Err(error) => self.flights.land(key, flight, Err(error)),
+        }
+    }
+}
+
+/// Bounds how many runs decode at once.
+struct Slots {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+struct Slot<'a>(&'a Slots);
+
+impl Slots {
+    fn new(count: usize) -> Self {
+        Slots { free: Mutex::new(count), freed: Condvar::new() }
+    }
+
+    fn take(&self) -> Slot<'_> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while *free == 0 {
+            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        Slot(self)
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}

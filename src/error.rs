@@ -45,6 +45,13 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// True if the same bytes will fail again: the content is at fault, not the way to it.
+    pub fn is_about_content(self) -> bool {
+        matches!(self, ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::NoSecretKey)
+    }
+}
+
 /// `subject: message: source`, shared by everybody who waited for the same thing.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);

@@ -31,9 +31,9 @@ pub mod engine;
 
 pub mod tree;
 
-pub mod volume;
+//pub mod volume;
 
-pub mod fuse;
+//pub mod fuse;
 
 pub mod command;
 pub mod demo;

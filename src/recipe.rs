@@ -1,7 +1,11 @@
 //! What can be made and from what: recipes, their outputs, their keys. Starts no run.
 
+pub mod joined;
+mod key;
+pub mod make;
 pub mod split;
 pub mod unattributed;
+pub mod unpacked;
 
 use crate::decode::Layers;
 use crate::decode::zip::Entry;
@@ -24,12 +28,55 @@ pub enum Recipe {
     Day { log: Part, rule: CourseRule },
     /// The day's lines of no course folder: lines without a course, and those of ids that have no folder.
     Unattributed { log: Part, rule: CourseRule },
+    /// What `Unattributed` comes to once the day is decoded: `Loose` and the segments of `ids` (sorted), in log order.
+    Merged { log: Part, rule: CourseRule, ids: Vec<CourseId> },
     /// One part with `layers` taken off, whole.
     Decoded { part: Part, layers: Layers },
     /// One table of all courses in one file.
     Joined { table: String, parts: Vec<JoinPart> },
     /// The members of an encrypted tar (RDX).
     Unpacked { package: Part },
+}
+
+impl Recipe {
+    /// The encoded input that the recipe begins with; None for a join.
+    pub fn input(&self) -> Option<&Part> {
+        match self {
+            Recipe::Day { log, .. } | Recipe::Unattributed { log, .. } | Recipe::Merged { log, .. } => Some(log),
+            Recipe::Decoded { part, .. } => Some(part),
+            Recipe::Unpacked { package } => Some(package),
+            Recipe::Joined { .. } => None,
+        }
+    }
+
+    /// For logs and `status`: what is made, and of which object.
+    pub fn label(&self) -> String {
+        match self {
+            Recipe::Joined { table, .. } => format!("tables/{table}.tsv"),
+            recipe => recipe.input().map_or_else(String::new, Part::name),
+        }
+    }
+}
+
+impl Part {
+    /// `key`, or `key/entry`.
+    pub fn name(&self) -> String {
+        match &self.entry {
+            None => self.object.key.to_string(),
+            Some(entry) => format!("{}/{}", self.object.key, entry.name),
+        }
+    }
+
+    /// The last component of the name, whose suffixes say how the bytes are coded.
+    pub fn base_name(&self) -> &str {
+        let name = self.entry.as_ref().map_or(self.object.key.as_str(), |entry| &entry.name);
+        name.rsplit('/').next().unwrap_or(name)
+    }
+
+    /// Bytes before any layer is taken off.
+    pub fn encoded_bytes(&self) -> u64 {
+        self.entry.as_ref().map_or(self.object.bytes, |entry| entry.bytes)
+    }
 }
 
 /// One course's file in a joined table.
@@ -46,6 +93,8 @@ pub enum Output {
     Whole,
     /// `Day` only: the lines of one course id.
     Course(CourseId),
+    /// `Day` only: the segment of whichever id turns out to own this course folder, known once the day is decoded.
+    OfFolder(String),
     /// `Day` only: the lines of no course id at all.
     Loose,
     /// `Day` only: how `Loose` and the segments of merely mentioned ids interleave in the log.
@@ -72,3 +121,11 @@ pub trait Outputs {
 /// An output of the present run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot(pub usize);
+
+impl JoinPart {
+    /// The file as an artifact of its own, as a course's `tables/` shows it.
+    pub fn artifact(&self) -> Artifact {
+        let recipe = Recipe::Decoded { part: self.part.clone(), layers: self.layers.clone() };
+        Artifact { recipe, output: Output::Whole }
+    }
+}

@@ -1,13 +1,29 @@
 //! Everything under one mount point: path → node → size, content. FUSE and the commands talk to this alone.
+//!
+//! One organisation's tree is the root; of several, each is a folder in it, and nothing of them is ever merged.
+
+mod data_key;
+mod directory;
+mod inventory;
+mod organisation;
+mod problems;
+mod start;
+mod walk;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+pub use crate::config::Sizes;
 use crate::engine::size::Size;
 use crate::engine::wait::Wait;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::recipe::Artifact;
 use crate::store::blob::Blob;
 use crate::tree::{Node, Page};
+use crate::volume::organisation::Organisation;
+pub use crate::volume::start::Freshness;
+pub use crate::volume::walk::{IndexProgress, Indexed};
 
 /// One directory entry.
 #[derive(Clone, Debug)]
@@ -25,38 +41,92 @@ pub struct Provenance {
     pub cached: bool,
 }
 
-pub struct Volume {}
+/// The organisations mounted together.
+pub struct Volume {
+    organisations: Vec<(String, Arc<Organisation>)>,
+}
 
 impl Volume {
     /// The node at a path: components joined by `/`, no leading slash, `""` is the root. Errors: `NotFound`; `WouldWait`.
-    pub fn lookup(&self, _path: &str, _wait: Wait<'_>) -> Result<Node> {
-        todo!()
+    pub fn lookup(&self, path: &str, wait: Wait<'_>) -> Result<Node> {
+        match self.route(path)? {
+            Some((organisation, path)) => organisation.lookup(path, wait),
+            None => Ok(Node::Dir { modified: Timestamp::UNIX_EPOCH }),
+        }
     }
+
     /// A directory's entries, in order of name, without `.` and `..`. Errors: `NotFound`; `WouldWait`.
-    pub fn list(&self, _path: &str, _wait: Wait<'_>) -> Result<Arc<Vec<Listed>>> {
-        todo!()
+    pub fn list(&self, path: &str, wait: Wait<'_>) -> Result<Arc<Vec<Listed>>> {
+        match self.route(path)? {
+            Some((organisation, path)) => organisation.list(path, wait),
+            None => {
+                let node = Node::Dir { modified: Timestamp::UNIX_EPOCH };
+                let listed = |(name, _): &(String, _)| Listed { name: name.clone(), node: node.clone() };
+                Ok(Arc::new(self.organisations.iter().map(listed).collect()))
+            }
+        }
     }
+
     /// The text of a page as it is now.
-    pub fn render(&self, _path: &str, _page: &Page) -> Arc<str> {
-        todo!()
+    pub fn render(&self, path: &str, page: &Page) -> Arc<str> {
+        match self.route(path) {
+            Ok(Some((organisation, _))) => organisation.render(page),
+            _ => "".into(),
+        }
     }
+
     /// Exact if known, else a stand-in; with `Wait::Until` and `--sizes exact` made exact. Errors: `TimedOut`, as `open`.
-    pub fn size(&self, _artifact: &Artifact, _wait: Wait<'_>) -> Result<Size> {
-        todo!()
+    pub fn size(&self, path: &str, artifact: &Artifact, wait: Wait<'_>) -> Result<Size> {
+        self.organisation(path)?.size(artifact, wait)
     }
+
     /// The content, complete and verified. Errors: all of tree.md 4; `WouldWait` with `Wait::Never` where it must be made.
-    pub fn open(&self, _artifact: &Artifact, _wait: Wait<'_>) -> Result<Blob> {
-        todo!()
+    pub fn open(&self, path: &str, artifact: &Artifact, wait: Wait<'_>) -> Result<Blob> {
+        self.organisation(path)?.open(artifact, wait)
     }
-    pub fn provenance(&self, _artifact: &Artifact) -> Provenance {
-        todo!()
+
+    pub fn provenance(&self, path: &str, artifact: &Artifact) -> Provenance {
+        self.organisation(path).map(|organisation| organisation.provenance(artifact)).unwrap_or_default()
     }
+
     /// 64 bits that stand for the artifact's content; None while its inputs are not all known.
-    pub fn identity(&self, _artifact: &Artifact) -> Option<u64> {
-        todo!()
+    pub fn identity(&self, path: &str, artifact: &Artifact) -> Option<u64> {
+        self.organisation(path).ok()?.identity(artifact)
     }
-    /// Bytes the cache holds, and may hold, for statfs.
+
+    /// Bytes the caches hold, and may hold, for statfs.
     pub fn cache_bytes(&self) -> (u64, u64) {
-        todo!()
+        let stores = self.organisations.iter().map(|(_, organisation)| &organisation.store);
+        stores.fold((0, 0), |(used, limit), store| (used + store.used_bytes(), limit + store.limit_bytes()))
+    }
+
+    /// Lists the sources anew. Errors: the first organisation's that failed; the others are refreshed all the same.
+    pub fn refresh(&self) -> Result<()> {
+        let refreshed: Vec<_> = self.organisations.iter().map(|(_, organisation)| organisation.refresh()).collect();
+        refreshed.into_iter().try_for_each(|result| result.map(drop))
+    }
+
+    /// Calls back after every refresh that changed something.
+    pub fn on_change(&self, callback: impl Fn() + Send + Clone + 'static) {
+        for (_, organisation) in &self.organisations {
+            organisation.inventory.on_change(Box::new(callback.clone()));
+        }
+    }
+
+    fn organisation(&self, path: &str) -> Result<&Arc<Organisation>> {
+        self.route(path)?.map(|(organisation, _)| organisation).ok_or_else(|| Error::not_found("no such file"))
+    }
+
+    /// The organisation that a path lies in, and the rest of the path; None for the root above several.
+    fn route<'a>(&self, path: &'a str) -> Result<Option<(&Arc<Organisation>, &'a str)>> {
+        if let [(_, only)] = &self.organisations[..] {
+            return Ok(Some((only, path)));
+        }
+        if path.is_empty() {
+            return Ok(None);
+        }
+        let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+        let found = self.organisations.iter().find(|(name, _)| name == first);
+        found.map(|(_, organisation)| Some((organisation, rest))).ok_or_else(|| Error::not_found("no such name"))
     }
 }

@@ -74,7 +74,8 @@ fn fetched(archive: &dyn Ranged, range: Range<u64>) -> Result<Vec<u8>> {
     if bytes == 0 {
         return Ok(Vec::new());
     }
-    let mut piece = Vec::with_capacity(usize::try_from(bytes).map_err(|_| Error::corrupt("its directory is too large"))?);
+    let mut piece =
+        Vec::with_capacity(usize::try_from(bytes).map_err(|_| Error::corrupt("its directory is too large"))?);
     archive.read(range)?.take(bytes).read_to_end(&mut piece)?;
     if piece.len() as u64 != bytes {
         return Err(Error::corrupt("is shorter than its listed size"));

@@ -127,7 +127,9 @@ fn accepted(entry: &::zip::read::ZipFileEntry<'_>) -> Result<Entry, &'static str
 fn explain(error: ::zip::result::ZipError) -> Error {
     match error {
         ::zip::result::ZipError::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => error.into(),
-        ::zip::result::ZipError::UnsupportedArchive(what) => Error::unsupported(format!("is a zip of another kind: {what}")),
+        ::zip::result::ZipError::UnsupportedArchive(what) => {
+            Error::unsupported(format!("is a zip of another kind: {what}"))
+        }
         _ => Error::corrupt("is no zip archive, or its directory is damaged"),
     }
 }

@@ -1,4 +1,7 @@
-//! Where sizes come from: the ledger, a running recipe, else a stand-in above any likely true size.
+//! Where sizes come from: the ledger (exact), else a stand-in above any likely true size.
+
+use crate::decode::Layer;
+use crate::recipe::{Artifact, JoinPart, Part, Recipe};
 
 /// Plain bytes of a file, known or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,4 +16,41 @@ impl Size {
             Size::Exact(bytes) | Size::StandIn(bytes) => bytes,
         }
     }
+}
+
+const SMALLEST: u64 = 4096;
+const LOG_RATIO: u64 = 64;
+const TABLE_RATIO: u64 = 40;
+
+/// A bound that no likely content exceeds, from encoded sizes alone; at least 4096, so that no tool takes it for empty.
+pub fn stand_in(artifact: &Artifact) -> Size {
+    let bytes = match &artifact.recipe {
+        Recipe::Day { log, .. } | Recipe::Unattributed { log, .. } | Recipe::Merged { log, .. } => {
+            log.encoded_bytes().saturating_mul(LOG_RATIO)
+        }
+        Recipe::Decoded { part, layers } => decoded_bound(part, layers.0.last()),
+        Recipe::Joined { parts, .. } => parts.iter().map(joined_bound).fold(0, u64::saturating_add),
+        Recipe::Unpacked { package } => package.encoded_bytes().saturating_mul(LOG_RATIO),
+    };
+    // The kernel takes sizes as signed numbers.
+    Size::StandIn(bytes.clamp(SMALLEST, i64::MAX as u64 / 2))
+}
+
+fn decoded_bound(part: &Part, innermost: Option<&Layer>) -> u64 {
+    let encoded = part.encoded_bytes();
+    let name = part.base_name();
+    let shown = name.strip_suffix(".gpg").unwrap_or(name);
+    let still_packed = shown.ends_with(".gz") || shown.ends_with(".7z");
+    match innermost {
+        None => encoded,
+        Some(Layer::OpenPgp) if still_packed => encoded.saturating_add(encoded / 10),
+        Some(Layer::OpenPgp) if shown.ends_with(".sql") || shown.ends_with(".csv") => {
+            encoded.saturating_mul(TABLE_RATIO)
+        }
+        Some(Layer::OpenPgp | Layer::Gzip) => encoded.saturating_mul(LOG_RATIO),
+    }
+}
+
+fn joined_bound(part: &JoinPart) -> u64 {
+    part.part.encoded_bytes().saturating_mul(if part.layers.0.is_empty() { 2 } else { TABLE_RATIO })
 }

@@ -89,7 +89,8 @@ impl fmt::Debug for Digest {
 pub struct Blob(Option<Arc<Opened>>);
 
 impl Blob {
-    pub(super) fn empty() -> Self {
+    /// No bytes, no file.
+    pub fn empty() -> Self {
         Blob(None)
     }
 

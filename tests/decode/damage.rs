@@ -68,7 +68,8 @@ fn bytes_behind_a_message_are_refused() {
     let keys = gpg.keys(CZAR);
     for plain in [log_lines(2_000), noise(3 << 20)] {
         let message = gpg.encrypted(&plain, &[CZAR], &[]);
-        for tail in [&b"\n"[..], b"\0\0\0\0", b"garbage", &[0xff; 600], &message, &[0xcb, 7, b'b', 0, 0, 0, 0, 0, b'x']] {
+        for tail in [&b"\n"[..], b"\0\0\0\0", b"garbage", &[0xff; 600], &message, &[0xcb, 7, b'b', 0, 0, 0, 0, 0, b'x']]
+        {
             is_refused(&keys, &[&message, tail].concat(), &format!("tail of {}", tail.len()));
         }
         let marker = &[0xca, 3, b'P', b'G', b'P'];

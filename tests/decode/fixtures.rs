@@ -145,7 +145,13 @@ extern "C" fn remove_home() {
 impl Gpg {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("gpg");
-        command.arg("--homedir").arg(&self.home).args(["--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback"]);
+        command.arg("--homedir").arg(&self.home).args([
+            "--batch",
+            "--no-tty",
+            "--quiet",
+            "--pinentry-mode",
+            "loopback",
+        ]);
         command.args(["--trust-model", "always"]).args(arguments);
         command
     }

@@ -21,7 +21,9 @@ fn every_compression_cipher_and_way_of_encrypting_is_read() {
         let message = gpg.encrypted(&log, &[CZAR, MASTER], &["--cipher-algo", cipher]);
         assert_eq!(decrypted(&keys, &message).unwrap(), log, "{cipher}");
     }
-    for options in [&["--throw-keyids"][..], &["--hidden-recipient", CZAR], &["--sign", "--local-user", CZAR], &["-z", "9"]] {
+    for options in
+        [&["--throw-keyids"][..], &["--hidden-recipient", CZAR], &["--sign", "--local-user", CZAR], &["-z", "9"]]
+    {
         let recipients = if options[0] == "--hidden-recipient" { &[MASTER][..] } else { &[MASTER, CZAR] };
         let message = gpg.encrypted(&log, recipients, options);
         assert_eq!(decrypted(&keys, &message).unwrap(), log, "{options:?}");
@@ -103,7 +105,9 @@ fn what_is_not_an_encrypted_message_is_corrupt() {
     let compressed = run(&mut gpg.command(&["--store"]), b"plain");
     let signed = run(&mut gpg.command(&["--sign", "--local-user", CZAR]), b"plain");
     let certificate = run(&mut gpg.command(&["--export", CZAR]), b"");
-    for input in [&b"plain text"[..], b"\x1f\x8b\x08", &noise(300), &[0xff; 90], &stored, &compressed, &signed, &certificate] {
+    for input in
+        [&b"plain text"[..], b"\x1f\x8b\x08", &noise(300), &[0xff; 90], &stored, &compressed, &signed, &certificate]
+    {
         let error = decrypted(&keys, input).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
@@ -209,7 +213,8 @@ fn a_wrapped_secret_opens_with_each_key_even_locked_or_expired_ones() {
     for user in [CZAR, CURVE25519, EXPIRED] {
         assert_eq!(*unwrap(&gpg.keys(user), &wrapped).unwrap(), secret, "{user}");
     }
-    let by_gnupg = run(&mut gpg.command(&["--passphrase", PASSPHRASE, "--try-secret-key", LOCKED, "--decrypt"]), &wrapped);
+    let by_gnupg =
+        run(&mut gpg.command(&["--passphrase", PASSPHRASE, "--try-secret-key", LOCKED, "--decrypt"]), &wrapped);
     assert_eq!(by_gnupg, secret);
     assert_eq!(unwrap(&gpg.keys(NIST), &wrapped).unwrap_err().kind(), ErrorKind::NoSecretKey);
     assert_eq!(wrap(&SecretKeys::none(), &secret).unwrap_err().kind(), ErrorKind::NoSecretKey);

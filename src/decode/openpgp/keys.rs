@@ -140,11 +140,7 @@ struct Loading {
 }
 
 impl Loading {
-    fn file(
-        &mut self,
-        file: &Path,
-        passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>,
-    ) -> Result<()> {
+    fn file(&mut self, file: &Path, passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>) -> Result<()> {
         let found = found_keys(&content(file)?)?;
         if !found.iter().any(|key| key.secret.is_some()) {
             return Err(Error::usage("holds no secret key").advise("export one with gpg --export-secret-keys"));
@@ -342,7 +338,9 @@ impl Reading {
                 }
             }
             Packet::Signature(signature) => self.signature(&signature),
-            other if matches!(other.tag(), Tag::PKESK | Tag::SKESK | Tag::SEIP | Tag::Literal | Tag::CompressedData) => {
+            other
+                if matches!(other.tag(), Tag::PKESK | Tag::SKESK | Tag::SEIP | Tag::Literal | Tag::CompressedData) =>
+            {
                 return Err(Error::usage("is an OpenPGP message, not a key file"));
             }
             _ => {}
@@ -350,20 +348,12 @@ impl Reading {
         Ok(())
     }
 
-    fn begin(
-        &mut self,
-        public: Key<PublicParts, UnspecifiedRole>,
-        secret: Option<Key<SecretParts, UnspecifiedRole>>,
-    ) {
+    fn begin(&mut self, public: Key<PublicParts, UnspecifiedRole>, secret: Option<Key<SecretParts, UnspecifiedRole>>) {
         self.primary = self.found.len();
         self.found.push(Found { public, secret, encrypts: None, user_id: None });
     }
 
-    fn subkey(
-        &mut self,
-        public: Key<PublicParts, UnspecifiedRole>,
-        secret: Option<Key<SecretParts, UnspecifiedRole>>,
-    ) {
+    fn subkey(&mut self, public: Key<PublicParts, UnspecifiedRole>, secret: Option<Key<SecretParts, UnspecifiedRole>>) {
         let user_id = self.found.get(self.primary).and_then(|primary| primary.user_id.clone());
         self.found.push(Found { public, secret, encrypts: None, user_id });
     }

@@ -214,11 +214,12 @@ impl Rules {
         match tag {
             Tag::SED => Err(Error::unsupported("is encrypted without integrity protection (OpenPGP tag 9)")
                 .advise(format!("if you trust it, re-encrypt it: gpg --ignore-mdc-error --decrypt OLD.gpg | {AGAIN}"))),
-            Tag::AED => Err(Error::unsupported("is encrypted in GnuPG's OCB form (OpenPGP tag 20)").advise(
-                format!("re-encrypt it with GnuPG 2.3 or later: gpg --decrypt OLD.gpg | {AGAIN} --rfc4880"),
-            )),
-            Tag::SEIP if self.seen.decrypted => Err(Error::unsupported("is encrypted twice")
-                .advise("take one layer off: gpg --decrypt OLD.gpg > NEW.gpg")),
+            Tag::AED => Err(Error::unsupported("is encrypted in GnuPG's OCB form (OpenPGP tag 20)")
+                .advise(format!("re-encrypt it with GnuPG 2.3 or later: gpg --decrypt OLD.gpg | {AGAIN} --rfc4880"))),
+            Tag::SEIP if self.seen.decrypted => {
+                Err(Error::unsupported("is encrypted twice")
+                    .advise("take one layer off: gpg --decrypt OLD.gpg > NEW.gpg"))
+            }
             Tag::SEIP => match packet {
                 Packet::SEIP(_) => Ok(()),
                 _ => Err(Error::unsupported("is encrypted in a form of a newer OpenPGP version")

@@ -1,0 +1,123 @@
+//! Which recipe to measure next, in the background; no sizes of its own.
+//!
+//! One thread of idle priority works off two queues: what somebody has looked at, then what was planned (the caller
+//! plans newest first). A recipe that failed is not tried again until it is planned anew under another identity.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::engine::Engine;
+use crate::engine::wait::Wait;
+use crate::recipe::Recipe;
+
+/// Works until it is dropped.
+pub struct Indexer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    queues: Mutex<Queues>,
+    changed: Condvar,
+    stop: AtomicBool,
+}
+
+#[derive(Default)]
+struct Queues {
+    urged: VecDeque<Recipe>,
+    planned: VecDeque<Recipe>,
+    /// Identities of everything that is queued or was tried.
+    seen: HashSet<[u8; 32]>,
+    urgent: HashSet<[u8; 32]>,
+}
+
+impl Indexer {
+    pub fn start(engine: Engine) -> Self {
+        let shared = Arc::new(Shared {
+            queues: Mutex::new(Queues::default()),
+            changed: Condvar::new(),
+            stop: AtomicBool::new(false),
+        });
+        let worker = shared.clone();
+        let thread = thread::Builder::new()
+            .name("indexer".into())
+            .spawn(move || {
+                yield_to_everybody();
+                while let Some(recipe) = worker.next() {
+                    let stop = || worker.stop.load(Ordering::Relaxed);
+                    if let Err(error) = engine.index(&recipe, Wait::Until(&stop)) {
+                        tracing::debug!(recipe = recipe.label(), %error, "not indexed");
+                    }
+                }
+            })
+            .inspect_err(|error| tracing::warn!(%error, "no background indexer: its thread cannot be started"));
+        Indexer { shared, thread: thread.ok() }
+    }
+
+    /// Adds recipes behind everything queued; those queued or tried before are passed over.
+    pub fn plan(&self, recipes: impl IntoIterator<Item = Recipe>) {
+        let mut queues = self.shared.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        for recipe in recipes {
+            if queues.seen.insert(identity(&recipe)) {
+                queues.planned.push_back(recipe);
+            }
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// Puts recipes first, in their order: somebody is looking at them.
+    pub fn urge(&self, recipes: Vec<Recipe>) {
+        let mut queues = self.shared.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        for recipe in recipes.into_iter().rev() {
+            let identity = identity(&recipe);
+            if queues.urgent.insert(identity) {
+                queues.seen.insert(identity);
+                queues.urged.push_front(recipe);
+            }
+        }
+        self.shared.changed.notify_one();
+    }
+}
+
+impl Drop for Indexer {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.changed.notify_one();
+        // A run under way is not waited for: nothing of it is visible before its end.
+        self.thread.take();
+    }
+}
+
+impl Shared {
+    fn next(&self) -> Option<Recipe> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Some(recipe) = queues.urged.pop_front() {
+                return Some(recipe);
+            }
+            if let Some(recipe) = queues.planned.pop_front() {
+                return Some(recipe);
+            }
+            queues = self.changed.wait(queues).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn identity(recipe: &Recipe) -> [u8; 32] {
+    *blake3::hash(&recipe.identity()).as_bytes()
+}
+
+/// Gives this thread, and those it starts, only time that nobody else wants.
+fn yield_to_everybody() {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is valid for the call; thread id 0 is the calling thread.
+    let failed = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters) } != 0;
+    if failed {
+        tracing::debug!("the background indexer runs at ordinary priority");
+    }
+}

@@ -1,0 +1,125 @@
+//! One run of one recipe: outputs published, facts recorded, waiters told, whatever happens.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crate::decode::Layers;
+use crate::engine::Shared;
+use crate::engine::flight::{Flight, Progress};
+use crate::engine::input::{Encoded, Watch};
+use crate::engine::ledger::{RecipeKey, Recorded};
+use crate::engine::outputs::{Drafts, Made};
+use crate::engine::wait::Wait;
+use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::make::{Inputs, Summary};
+use crate::recipe::{Artifact, Output, Part, Recipe};
+
+use crate::store::blob::{Blob, Keep};
+
+/// What a flight brings: a finished run's outputs. Empty where another flight had landed just before.
+#[derive(Debug, Default)]
+pub struct Run {
+    made: Option<HashMap<Output, Made>>,
+    summary: Arc<Summary>,
+}
+
+impl Run {
+    /// The content of an output; None where it must be looked for in the store, or made again to be kept.
+    pub fn blob(&self, output: &Output) -> Option<Blob> {
+        match self.made.as_ref()?.get(output) {
+            None => Some(Blob::empty()),
+            Some(made) if made.fact.bytes == 0 => Some(Blob::empty()),
+            Some(made) => made.blob.clone(),
+        }
+    }
+
+    pub fn summary(&self) -> Arc<Summary> {
+        self.summary.clone()
+    }
+}
+
+type RunFlight = Flight<Arc<Run>>;
+
+impl Watch for RunFlight {
+    fn progress(&self) -> &Progress {
+        &self.progress
+    }
+}
+
+/// The inputs of one run.
+struct RunInputs<'a> {
+    shared: &'a Shared,
+    encoded: Encoded,
+    flight: &'a Arc<RunFlight>,
+}
+
+impl Inputs for RunInputs<'_> {
+    fn decoded(&self, part: &Part, layers: &Layers) -> Result<Box<dyn Read + Send>> {
+        self.encoded.decoded_ahead(part, layers, self.flight.clone())
+    }
+
+    fn artifact(&self, artifact: &Artifact) -> Result<Box<dyn Read + Send>> {
+        Ok(Box::new(self.shared.obtain(artifact)?.reader()))
+    }
+}
+
+impl Shared {
+    /// Runs a claimed flight to its end and lands it.
+    pub(super) fn run(&self, key: &RecipeKey, recipe: &Recipe, flight: &Arc<RunFlight>, keep: Keep) {
+        let begun = Instant::now();
+        flight.progress.total_bytes.store(recipe.input().map_or(0, Part::encoded_bytes), Ordering::Relaxed);
+        // A panic must not leave waiters hanging; it is an error of ours and is told as one.
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.make(key, recipe, flight, keep)));
+        let result = outcome.unwrap_or_else(|_| Err(Error::internal("a run panicked").about(&flight.label)));
+        match &result {
+            Ok(_) => tracing::debug!(recipe = %flight.label, elapsed = ?begun.elapsed(), "made"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot be made");
+                self.observer.failed(recipe, error);
+            }
+        }
+        self.flights.land(key, flight, result);
+    }
+
+    fn make(&self, key: &RecipeKey, recipe: &Recipe, flight: &Arc<RunFlight>, keep: Keep) -> Result<Arc<Run>> {
+        let mut encoded = self.encoded.clone();
+        if keep == Keep::Always {
+            encoded.background_rate = None;
+        }
+        let mut drafts = Drafts::new(&self.store, keep);
+        let summary = recipe.make(&RunInputs { shared: self, encoded, flight }, &mut drafts)?;
+        let made = drafts.publish()?;
+        self.observer.made(recipe, &summary)?;
+        let facts: Vec<_> = made.iter().map(|made| (made.output.clone(), made.fact.clone())).collect();
+        if self.ledger.record(key, &facts, &summary)? == Recorded::Different {
+            tracing::error!(recipe = %flight.label, "differs from its record; the new content is accepted");
+            let error = Error::new(ErrorKind::NotReproducible, "differs from what was made of the same object before");
+            return Err(error.about(&flight.label));
+        }
+        self.decoded_objects.fetch_add(1, Ordering::Relaxed);
+        let made = made.into_iter().map(|made| (made.output.clone(), made)).collect();
+        Ok(Arc::new(Run { made: Some(made), summary: Arc::new(summary) }))
+    }
+
+    /// An artifact as an input of the run on this thread: made here if nobody makes it yet.
+    fn obtain(&self, artifact: &Artifact) -> Result<Blob> {
+        let key = self.ledger.recipe_key(&artifact.recipe);
+        loop {
+            if let Some(blob) = self.at_hand(&key, &artifact.output)? {
+                return Ok(blob);
+            }
+            let (flight, _) = self.flights.join(&key, || artifact.recipe.label());
+            if flight.claim() {
+                self.run(&key, &artifact.recipe, &flight, Keep::Always);
+            }
+            let run = flight.wait(Wait::Until(&|| false), self.patience, &self.encoded.moved)?;
+            if let Some(blob) = run.blob(&artifact.output) {
+                return Ok(blob);
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! How each recipe is made: inputs left, outputs right; pure, and on the caller's thread.
+
+use std::io::{self, Read};
+
+use crate::decode::Layers;
+use crate::edx::course_run::CourseId;
+use crate::edx::tracking_log::{CourseRule, Evidence};
+use crate::error::{Error, Result};
+use crate::recipe::{Artifact, JoinPart, Output, Outputs, Part, Recipe, joined, split, unattributed, unpacked};
+
+/// What a recipe reads; the engine gives it.
+pub trait Inputs {
+    /// A part with `layers` taken off. Reading it to its end verifies it. Errors name the part.
+    fn decoded(&self, part: &Part, layers: &Layers) -> Result<Box<dyn Read + Send>>;
+
+    /// Another artifact's content, complete and verified.
+    fn artifact(&self, artifact: &Artifact) -> Result<Box<dyn Read + Send>>;
+}
+
+/// What a finished run found besides its outputs' bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// `Day`: course ids met, sorted by id, each with the strongest evidence of the day.
+    pub courses: Vec<(CourseId, Evidence)>,
+    /// `Day`: lines, and those of them that are no events.
+    pub lines: u64,
+    pub malformed: u64,
+    /// `Unpacked`: paths of the files, sorted.
+    pub members: Vec<String>,
+    /// `Joined`, `Unpacked`: what was left out and why, in order of name.
+    pub skipped: Vec<(String, String)>,
+}
+
+impl Recipe {
+    /// Runs the recipe. On an error nothing that was written may be used. Errors: `Corrupt` and the inputs' own;
+    /// `CacheFull` by the outputs.
+    pub fn make(&self, inputs: &dyn Inputs, outputs: &mut dyn Outputs) -> Result<Summary> {
+        match self {
+            Recipe::Day { log, rule } => {
+                let mut lines = inputs.decoded(log, &Layers::of(log.base_name()).0)?;
+                let day = split::split(&mut lines, *rule, outputs)?;
+                let (lines, malformed) = (day.lines, day.malformed);
+                Ok(Summary { courses: day.courses, lines, malformed, ..Summary::default() })
+            }
+            Recipe::Unattributed { .. } => Err(Error::internal("unattributed lines were asked for unresolved")),
+            Recipe::Merged { log, rule, ids } => merge(log, *rule, ids, inputs, outputs),
+            Recipe::Decoded { part, layers } => {
+                let slot = outputs.create(&Output::Whole)?;
+                copy(&mut inputs.decoded(part, layers)?, &mut |bytes| outputs.append(slot, bytes))?;
+                Ok(Summary::default())
+            }
+            Recipe::Joined { table, parts } => join(table, parts, inputs, outputs),
+            Recipe::Unpacked { package } => {
+                let mut tar = inputs.decoded(package, &Layers::of(package.base_name()).0)?;
+                unpacked::unpack(&mut tar, outputs)
+            }
+        }
+    }
+}
+
+fn merge(
+    log: &Part,
+    rule: CourseRule,
+    ids: &[CourseId],
+    inputs: &dyn Inputs,
+    outputs: &mut dyn Outputs,
+) -> Result<Summary> {
+    let day = Recipe::Day { log: log.clone(), rule };
+    let segment = |output| inputs.artifact(&Artifact { recipe: day.clone(), output });
+    let mut segments = Vec::with_capacity(ids.len());
+    for id in ids {
+        let content: Box<dyn Read> = segment(Output::Course(id.clone()))?;
+        segments.push((id.clone(), content));
+    }
+    let (mut order, mut loose) = (segment(Output::Order)?, segment(Output::Loose)?);
+    let slot = outputs.create(&Output::Whole)?;
+    unattributed::merge(&mut order, &mut loose, &mut segments, &mut |bytes| outputs.append(slot, bytes))?;
+    Ok(Summary::default())
+}
+
+/// Files that are damaged or locked are left out and named; one that cannot be reached now fails the join.
+fn join(table: &str, parts: &[JoinPart], inputs: &dyn Inputs, outputs: &mut dyn Outputs) -> Result<Summary> {
+    let mut skipped = Vec::new();
+    let mut readable = Vec::new();
+    for part in parts {
+        match inputs.artifact(&part.artifact()) {
+            Ok(_) => readable.push(part),
+            Err(error) if error.kind().is_about_content() => skipped.push((part.part.name(), error.message())),
+            Err(error) => return Err(error),
+        }
+    }
+    let slot = outputs.create(&Output::Whole)?;
+    joined::join(table, &readable, inputs, &mut |bytes| outputs.append(slot, bytes))?;
+    Ok(Summary { skipped, ..Summary::default() })
+}
+
+/// Copies to the end, so that what lies below is verified.
+pub(super) fn copy(input: &mut dyn Read, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => write(&buffer[..n])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! One organisation: its tree over its catalog, its engine, and the background work for both.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::catalog::Catalog;
+use crate::catalog::problem::Problem;
+use crate::catalog::window::Window;
+use crate::edx::course_run::CourseId;
+use crate::edx::object_key::{ObjectRole, object_role};
+use crate::edx::tracking_log::{CourseRule, Evidence};
+use crate::engine::Engine;
+use crate::engine::indexer::Indexer;
+use crate::engine::size::Size;
+use crate::engine::wait::Wait;
+use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::{Artifact, Output, Part, Recipe};
+use crate::store::Store;
+use crate::store::blob::Blob;
+use crate::tree::{Body, Known, Node, Page, Tree};
+use crate::volume::inventory::{Inventory, Refreshed};
+use crate::volume::problems::problem_of;
+use crate::volume::{Listed, Provenance, Sizes};
+
+pub struct Organisation {
+    pub(super) inventory: Arc<Inventory>,
+    pub(super) engine: Engine,
+    pub(super) store: Store,
+    pub(super) rule: CourseRule,
+    pub(super) sizes: Sizes,
+    /// How long `--sizes exact` lets a `stat` wait.
+    pub(super) patience: Duration,
+    pub(super) indexer: Option<Indexer>,
+}
+
+impl Organisation {
+    pub fn lookup(&self, path: &str, wait: Wait<'_>) -> Result<Node> {
+        self.with_tree(path, wait, |tree| tree.lookup(path))
+    }
+
+    pub fn list(&self, path: &str, wait: Wait<'_>) -> Result<Arc<Vec<Listed>>> {
+        let entries = self.with_tree(path, wait, |tree| tree.list(path))?;
+        let listed: Vec<_> = entries.into_iter().map(|(name, node)| Listed { name, node }).collect();
+        self.urge_indexing(path, &listed);
+        Ok(Arc::new(listed))
+    }
+
+    pub fn render(&self, page: &Page) -> Arc<str> {
+        let catalog = self.inventory.catalog();
+        self.tree(&catalog).render(page).into()
+    }
+
+    pub fn size(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Size> {
+        let size = self.size_now(artifact);
+        match (size, self.sizes, wait) {
+            (Size::StandIn(_), Sizes::Exact, Wait::Never) => {
+                Err(Error::new(ErrorKind::WouldWait, "its size is not known yet"))
+            }
+            (Size::StandIn(_), Sizes::Exact, Wait::Until(gone)) => self.measure(artifact, gone),
+            _ => Ok(size),
+        }
+    }
+
+    fn size_now(&self, artifact: &Artifact) -> Size {
+        match self.resolve(artifact) {
+            Some(resolved) => self.engine.size(&resolved),
+            None => self.engine.size(artifact),
+        }
+    }
+
+    fn measure(&self, artifact: &Artifact, gone: &(dyn Fn() -> bool + Sync)) -> Result<Size> {
+        let begun = Instant::now();
+        let patience = self.patience;
+        let enough = move || gone() || begun.elapsed() > patience;
+        let made = self.settle(artifact, Wait::Until(&enough)).and_then(|artifact| {
+            self.engine.index(&artifact.recipe, Wait::Until(&enough))?;
+            Ok(self.engine.size(&artifact))
+        });
+        made.map_err(|error| {
+            if error.kind() == ErrorKind::Interrupted && !gone() {
+                let message = format!("its size was not known within {} s", patience.as_secs());
+                return Error::new(ErrorKind::TimedOut, message).advise("run `edxfs index` on it first");
+            }
+            error
+        })
+    }
+
+    /// The content. Errors: see [`Engine::open`].
+    pub fn open(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Blob> {
+        let artifact = self.settle(artifact, wait)?;
+        self.engine.open(&artifact, wait)
+    }
+
+    /// Measures an artifact's recipe and keeps its content if there is room.
+    pub fn fill(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<()> {
+        self.engine.fill(&self.settle(artifact, wait)?, wait)
+    }
+
+    pub fn provenance(&self, artifact: &Artifact) -> Provenance {
+        let resolved = self.resolve(artifact);
+        let resolved = resolved.as_ref().unwrap_or(artifact);
+        let input = resolved.recipe.input();
+        Provenance {
+            source: input.map_or_else(|| resolved.recipe.label(), Part::name),
+            etag: input.map_or_else(String::new, |part| part.object.etag.as_str().to_owned()),
+            cached: self.engine.is_cached(resolved),
+        }
+    }
+
+    /// 64 bits that stand for the content; None while what it is made of is not known.
+    pub fn identity(&self, artifact: &Artifact) -> Option<u64> {
+        let hash = blake3::hash(&self.resolve(artifact)?.identity());
+        let (first, _) = hash.as_bytes().split_first_chunk::<8>().expect("a hash has 32 bytes");
+        Some(u64::from_le_bytes(*first))
+    }
+
+    pub fn refresh(&self) -> Result<Refreshed> {
+        let refreshed = self.inventory.refresh()?;
+        if refreshed == Refreshed::Changed {
+            self.plan_indexing();
+        }
+        Ok(refreshed)
+    }
+
+    /// What a background indexer would measure, in its order: event days, then the newest snapshot, newest first.
+    pub fn worth_indexing(&self) -> Vec<Artifact> {
+        let catalog = self.inventory.catalog();
+        let mut days: Vec<_> = catalog.sites().flat_map(|site| catalog.days(site, Window::ALL)).collect();
+        days.sort_by(|a, b| (b.date, &a.base_name).cmp(&(a.date, &b.base_name)));
+        let day = |part: &Part| Artifact {
+            recipe: Recipe::Day { log: part.clone(), rule: self.rule },
+            output: Output::Loose,
+        };
+        let mut worth: Vec<_> = days.into_iter().map(|log| day(&log.part)).collect();
+        for course in catalog.courses() {
+            let members = self.with_tree("", Wait::Never, |tree| tree.snapshot_files(course));
+            worth.extend(members.unwrap_or_default());
+        }
+        worth
+    }
+
+    pub fn plan_indexing(&self) {
+        if let Some(indexer) = &self.indexer {
+            indexer.plan(self.worth_indexing().into_iter().map(|artifact| artifact.recipe));
+        }
+    }
+
+    /// Lines of problems.tsv.
+    pub fn problem_count(&self) -> u64 {
+        let catalog = self.inventory.catalog();
+        let faults = self.inventory.faults();
+        (catalog.problems().len() + faults.len()) as u64
+    }
+
+    /// Somebody looks at these files: their sizes are wanted first.
+    fn urge_indexing(&self, path: &str, listed: &[Listed]) {
+        let Some(indexer) = &self.indexer else { return };
+        if !(path.starts_with("courses/") || path.starts_with("events/")) {
+            return;
+        }
+        let artifact = |entry: &Listed| match &entry.node {
+            Node::File { body: Body::Artifact(artifact), .. } => Some(artifact.clone()),
+            _ => None,
+        };
+        let artifacts = listed.iter().rev().filter_map(artifact);
+        let unknown = artifacts.filter(|artifact| matches!(self.size_now(artifact), Size::StandIn(_)));
+        let recipes = unknown.map(|artifact| self.first_recipe(artifact)).filter(|recipe| {
+            matches!(recipe, Recipe::Day { .. }) || path.starts_with("courses/")
+        });
+        indexer.urge(recipes.collect());
+    }
+
+    /// What has to be run before an artifact can be resolved; its own recipe if it needs no resolving.
+    fn first_recipe(&self, artifact: Artifact) -> Recipe {
+        match artifact.recipe {
+            Recipe::Unattributed { log, rule } => Recipe::Day { log, rule },
+            recipe => recipe,
+        }
+    }
+
+    /// The artifact with nothing left open, running the day it depends on if need be.
+    fn settle(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Artifact> {
+        if let Some(resolved) = self.resolve(artifact) {
+            return Ok(resolved);
+        }
+        if matches!(wait, Wait::Never) {
+            return Err(Error::new(ErrorKind::WouldWait, "its day is not decoded yet"));
+        }
+        let day = self.first_recipe(artifact.clone());
+        self.engine.open(&Artifact { recipe: day, output: Output::Order }, wait)?;
+        self.resolve(artifact).ok_or_else(|| Error::internal("a decoded day is not in the ledger"))
+    }
+
+    /// The artifact that a name known late comes to; None while its day is not decoded.
+    fn resolve(&self, artifact: &Artifact) -> Option<Artifact> {
+        match (&artifact.recipe, &artifact.output) {
+            (Recipe::Unattributed { log, rule }, _) => self.resolve_unattributed(log, *rule),
+            (Recipe::Day { log, .. }, Output::OfFolder(folder)) => {
+                let summary = self.engine.summary(&artifact.recipe)?;
+                let site = self.site_of(log)?;
+                let catalog = self.inventory.catalog();
+                let owns = |id: &CourseId| catalog.folder_of(&site, id).is_some_and(|course| *course.folder == **folder);
+                let id = summary.courses.into_iter().map(|(id, _)| id).find(owns);
+                let output = id.map_or_else(|| artifact.output.clone(), Output::Course);
+                Some(Artifact { recipe: artifact.recipe.clone(), output })
+            }
+            _ => Some(artifact.clone()),
+        }
+    }
+
+    fn resolve_unattributed(&self, log: &Part, rule: CourseRule) -> Option<Artifact> {
+        let day = Recipe::Day { log: log.clone(), rule };
+        let summary = self.engine.summary(&day)?;
+        let site = self.site_of(log)?;
+        let catalog = self.inventory.catalog();
+        let mentioned = summary.courses.iter().filter(|(_, stated)| *stated == Evidence::Mentioned);
+        let mut ids: Vec<_> = mentioned.map(|(id, _)| id.clone()).collect();
+        ids.retain(|id| catalog.folder_of(&site, id).is_none());
+        Some(if ids.is_empty() {
+            Artifact { recipe: day, output: Output::Loose }
+        } else {
+            Artifact { recipe: Recipe::Merged { log: log.clone(), rule, ids }, output: Output::Whole }
+        })
+    }
+
+    fn site_of(&self, log: &Part) -> Option<crate::edx::course_run::Site> {
+        match object_role(&self.inventory.org, log.object.key.as_str()) {
+            ObjectRole::DayLog { site, .. } => Some(site),
+            _ => None,
+        }
+    }
+
+    fn tree<'a>(&'a self, catalog: &'a Catalog) -> Tree<'a> {
+        Tree { catalog, known: self, rule: self.rule }
+    }
+
+    /// Asks the tree, running first what it needs to know (only exchanged packages need anything).
+    fn with_tree<T>(&self, path: &str, wait: Wait<'_>, ask: impl Fn(&Tree<'_>) -> Result<T>) -> Result<T> {
+        let catalog = self.inventory.catalog();
+        let tree = self.tree(&catalog);
+        let answer = ask(&tree);
+        let would_wait = matches!(&answer, Err(error) if error.kind() == ErrorKind::WouldWait);
+        let needed = if would_wait && matches!(wait, Wait::Until(_)) { tree.needs(path) } else { None };
+        let Some(recipe) = needed else { return answer };
+        self.engine.index(&recipe, wait)?;
+        ask(&tree)
+    }
+}
+
+impl Known for Organisation {
+    fn segment(&self, log: &Part, course: &CourseId) -> Option<u64> {
+        let recipe = Recipe::Day { log: log.clone(), rule: self.rule };
+        self.engine.known(&Artifact { recipe, output: Output::Course(course.clone()) })
+    }
+
+    fn unpacked(&self, package: &Part) -> Option<Arc<Vec<String>>> {
+        let summary = self.engine.summary(&Recipe::Unpacked { package: package.clone() })?;
+        Some(Arc::new(summary.members))
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.inventory.faults().iter().map(problem_of).collect()
+    }
+}

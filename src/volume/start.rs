@@ -1,0 +1,166 @@
+//! Brings a volume to life from settings: sources, cache folders, engines, background work.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::thread;
+
+use crate::catalog::filter::Filter;
+use crate::config::{self, Index, Settings, SourceSettings};
+use crate::decode::openpgp::SecretKeys;
+use crate::engine::indexer::Indexer;
+use crate::engine::ledger::Ledger;
+use crate::engine::{Engine, Parts};
+use crate::error::{Error, ErrorKind, Result};
+use crate::source::Source;
+use crate::source::folder::FolderSource;
+use crate::source::s3::{PathStyle, RequesterPays, S3Settings, S3Source};
+use crate::store::Store;
+use crate::store::seal::DataKey;
+use crate::volume::inventory::Inventory;
+use crate::volume::organisation::Organisation;
+use crate::volume::{Volume, data_key};
+
+/// Which listing a volume begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// The last known one, if there is one; a refresh follows in the background. For a mount.
+    LastKnown,
+    /// A new one; the last known where the source cannot be reached. For commands that end soon.
+    Current,
+}
+
+impl Volume {
+    /// Opens every organisation's source and cache folder. The caller owns the cache folders.
+    ///
+    /// Errors: the source's at its first listing; `NoSecretKey` for a cache that other keys have made; local I/O.
+    pub fn start(settings: &Settings, keys: SecretKeys, freshness: Freshness) -> Result<Arc<Volume>> {
+        let mut organisations = Vec::with_capacity(settings.orgs.len());
+        for org in &settings.orgs {
+            let source = connect(settings, org)?;
+            organisations.push((org.clone(), Organisation::start(settings, org, source, keys.clone(), freshness)?));
+        }
+        let volume = Arc::new(Volume { organisations });
+        volume.begin_background_work(settings, freshness);
+        Ok(volume)
+    }
+
+    /// As `start`, over a given source of one organisation.
+    pub fn over(settings: &Settings, source: Arc<dyn Source>, keys: SecretKeys) -> Result<Arc<Volume>> {
+        let [org] = &settings.orgs[..] else { return Err(Error::usage("needs exactly one organisation")) };
+        let organisation = Organisation::start(settings, org, source, keys, Freshness::Current)?;
+        Ok(Arc::new(Volume { organisations: vec![(org.clone(), organisation)] }))
+    }
+
+    fn begin_background_work(self: &Arc<Self>, settings: &Settings, freshness: Freshness) {
+        if freshness == Freshness::Current {
+            return;
+        }
+        let volume = Arc::downgrade(self);
+        let pause = settings.refresh;
+        let refresher = move || {
+            while let Some(volume) = Weak::upgrade(&volume) {
+                if let Err(error) = volume.refresh() {
+                    tracing::warn!(%error, "the source cannot be listed; the last known listing stays");
+                }
+                drop(volume);
+                thread::sleep(pause);
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("refresh".into()).spawn(refresher) {
+            tracing::warn!(%error, "no refresh: its thread cannot be started");
+        }
+    }
+}
+
+fn connect(settings: &Settings, org: &str) -> Result<Arc<dyn Source>> {
+    match &settings.source {
+        SourceSettings::Folder(folder) => Ok(Arc::new(FolderSource::new(folder)?)),
+        SourceSettings::S3(s3) => Ok(Arc::new(S3Source::connect(S3Settings {
+            org: org.to_owned(),
+            events_bucket: s3.events_bucket.clone(),
+            snapshots_bucket: s3.snapshots_bucket.clone(),
+            endpoint_url: s3.endpoint_url.clone(),
+            region: s3.region.clone(),
+            profile: s3.profile.clone(),
+            path_style: match s3.addressing {
+                config::Addressing::Path => PathStyle::Path,
+                config::Addressing::VirtualHost => PathStyle::VirtualHost,
+            },
+            requester_pays: match s3.payer {
+                config::Payer::Requester => RequesterPays::Requester,
+                config::Payer::BucketOwner => RequesterPays::Owner,
+            },
+            timeout: settings.timeout,
+        })?)),
+    }
+}
+
+impl Organisation {
+    fn start(
+        settings: &Settings,
+        org: &str,
+        source: Arc<dyn Source>,
+        keys: SecretKeys,
+        freshness: Freshness,
+    ) -> Result<Arc<Organisation>> {
+        let folder = settings.cache_dir(org);
+        let (folder, data_key) = open_cache(&folder, &keys)?;
+        let store = Store::open(&folder, &data_key, settings.cache_bytes)?;
+        let ledger = Arc::new(Ledger::open(&folder.join("ledger.sqlite"), &data_key)?);
+        let filter = Filter::new(&settings.courses, settings.since, settings.until)?;
+        let inventory = Arc::new(Inventory::recall(org, source.clone(), ledger.clone(), filter)?);
+        let engine = Engine::new(Parts {
+            source,
+            keys,
+            store: store.clone(),
+            ledger,
+            observer: inventory.clone(),
+            patience: settings.timeout,
+            background_rate: settings.index_rate,
+        });
+        let background = settings.index == Index::Background && freshness == Freshness::LastKnown;
+        let organisation = Arc::new(Organisation {
+            indexer: background.then(|| Indexer::start(engine.clone())),
+            inventory,
+            engine,
+            store,
+            rule: settings.course_rule,
+            sizes: settings.sizes,
+            patience: settings.timeout,
+        });
+        organisation.first_listing(freshness)?;
+        Ok(organisation)
+    }
+
+    fn first_listing(&self, freshness: Freshness) -> Result<()> {
+        let unreachable = |error: &Error| matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::TimedOut);
+        if freshness == Freshness::LastKnown && self.inventory.adopt_last_listing()? {
+            self.plan_indexing();
+            return Ok(());
+        }
+        match self.refresh() {
+            Ok(_) => Ok(()),
+            Err(error) if unreachable(&error) && self.inventory.adopt_last_listing()? => {
+                tracing::warn!(%error, "the source cannot be reached; the last known listing is used");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The folder's data key. Without any OpenPGP key the data key lives in memory, in a folder that begins empty.
+fn open_cache(folder: &Path, keys: &SecretKeys) -> Result<(std::path::PathBuf, DataKey)> {
+    let folder = folder.to_owned();
+    if !keys.is_empty() {
+        let key = data_key::open_or_create(&folder, keys)?;
+        return Ok((folder, key));
+    }
+    let unkeyed = folder.join("unkeyed");
+    if unkeyed.exists() {
+        fs::remove_dir_all(&unkeyed).map_err(|error| Error::from(error).about(unkeyed.display()))?;
+    }
+    fs::create_dir(&unkeyed).map_err(|error| Error::from(error).about(unkeyed.display()))?;
+    Ok((unkeyed, DataKey::random()?))
+}
