@@ -1,1 +1,220 @@
-//! (being written)
+//! A folder that holds the same keys as the buckets, or a mirror of them; no shortcuts that S3 lacks.
+//!
+//! An ETag here is length, modification time and inode, so a file that is rewritten or replaced is another version.
+//! Out of reach: a file rewritten in place, to the same length, within one tick of the file system's clock.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::source::{Availability, ETag, ObjectId, ObjectKey, ObjectMeta, ObjectReader, Source, Traffic};
+
+/// Every regular file below a root is an object, keyed by its path below the root.
+///
+/// Left out: hidden names (temporary files of a running sync), names that are not UTF-8 (counted), links to folders
+/// (a `latest` would show each file twice, or never end), and whatever is neither file nor folder. Links to files are
+/// followed. A folder below the root that may not be listed is left out with a warning.
+pub struct FolderSource {
+    root: PathBuf,
+    skipped_names: AtomicU64,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct Counters {
+    bytes: AtomicU64,
+    objects: AtomicU64,
+}
+
+impl FolderSource {
+    /// Errors: `NotFound`, `Refused`, and `Usage` if `root` is no folder.
+    pub fn new(root: &Path) -> Result<Self> {
+        let root = root.canonicalize().map_err(|error| Error::from(error).about(root.display()))?;
+        if !root.is_dir() {
+            return Err(Error::usage("not a folder").about(root.display()).advise("give one with --folder"));
+        }
+        Ok(FolderSource { root, skipped_names: AtomicU64::new(0), counters: Arc::default() })
+    }
+
+    /// Names that are not UTF-8, as met by the last listing.
+    pub fn skipped_names(&self) -> u64 {
+        self.skipped_names.load(Ordering::Relaxed)
+    }
+
+    /// Adds a folder's files to `found` and its folders to `folders`.
+    fn list_folder(&self, folder: &str, folders: &mut Vec<String>, found: &mut Vec<ObjectMeta>) -> io::Result<u64> {
+        let mut skipped = 0;
+        for entry in fs::read_dir(self.root.join(folder))? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else {
+                skipped += 1;
+                continue;
+            };
+            if name.starts_with('.') {
+                continue;
+            }
+            let key = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            // What went away since its name was read is no reason to lose its neighbours.
+            let Ok(file_type) = entry.file_type() else { continue };
+            if file_type.is_dir() {
+                folders.push(key);
+            } else if let Ok(metadata) = fs::metadata(entry.path())
+                && metadata.is_file()
+            {
+                found.push(object_meta(&key, &metadata));
+            }
+        }
+        Ok(skipped)
+    }
+
+    fn path(&self, key: &ObjectKey) -> Result<PathBuf> {
+        let below = Path::new(key.as_str());
+        if below.components().all(|part| matches!(part, Component::Normal(_))) && !key.as_str().is_empty() {
+            return Ok(self.root.join(below));
+        }
+        Err(Error::not_found("not a path below the folder"))
+    }
+
+    fn open_file(&self, id: &ObjectId, range: Range<u64>) -> Result<ObjectReader> {
+        let path = self.path(&id.key)?;
+        // A pipe put in the file's place must not make the opener wait for a writer.
+        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let mut file = opened.map_err(|error| self.open_error(error))?;
+        check_version(&file, &id.etag)?;
+        let left = range.end.saturating_sub(range.start);
+        if left == 0 {
+            return Ok(Box::new(io::empty()));
+        }
+        file.seek(SeekFrom::Start(range.start)).map_err(read_error)?;
+        self.counters.objects.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(PartReader { file, id: id.clone(), left, counters: self.counters.clone() }))
+    }
+
+    fn open_error(&self, error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if self.root.is_dir() => {
+                Error::new(ErrorKind::Changed, "was deleted since it was listed")
+            }
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Error::new(ErrorKind::Unreachable, "the source folder is gone").advise("mount its disk again")
+            }
+            io::ErrorKind::PermissionDenied => {
+                Error::new(ErrorKind::Refused, "may not be read").advise("give yourself read permission")
+            }
+            _ => read_error(error),
+        }
+    }
+}
+
+impl Source for FolderSource {
+    fn list(&self) -> Result<Vec<ObjectMeta>> {
+        let mut found = Vec::new();
+        let mut skipped = 0;
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            match self.list_folder(&folder, &mut folders, &mut found) {
+                Ok(names) => skipped += names,
+                Err(error) if folder.is_empty() => return Err(self.open_error(error).about(self.root.display())),
+                // It went away during the walk.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    tracing::warn!("{folder}: left out of the source folder, which may not be listed here");
+                }
+                // A failing disk must not look as if the objects had been deleted.
+                Err(error) => return Err(read_error(error).about(folder)),
+            }
+        }
+        if skipped != self.skipped_names.swap(skipped, Ordering::Relaxed) {
+            tracing::warn!("{}: {skipped} names are not UTF-8 and were left out", self.root.display());
+        }
+        Ok(found)
+    }
+
+    fn open(&self, id: &ObjectId, range: Range<u64>) -> Result<ObjectReader> {
+        self.open_file(id, range).map_err(|error| error.about(id))
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            fetched_bytes: self.counters.bytes.load(Ordering::Relaxed),
+            fetched_objects: self.counters.objects.load(Ordering::Relaxed),
+        }
+    }
+}
+
+struct PartReader {
+    file: File,
+    id: ObjectId,
+    left: u64,
+    counters: Arc<Counters>,
+}
+
+impl PartReader {
+    fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let most = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        if most == 0 {
+            return Ok(0);
+        }
+        let bytes = loop {
+            match self.file.read(&mut buffer[..most]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => break result.map_err(read_error)?,
+            }
+        };
+        // The last bytes are given only when the whole part is known to come from one version.
+        if bytes == 0 || bytes as u64 == self.left {
+            check_version(&self.file, &self.id.etag)?;
+        }
+        if bytes == 0 {
+            return Err(Error::corrupt(format!("ends {} bytes early", self.left)));
+        }
+        self.left -= bytes as u64;
+        self.counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
+impl Read for PartReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(self.read_some(buffer).map_err(|error| error.about(&self.id))?)
+    }
+}
+
+fn object_meta(key: &str, metadata: &Metadata) -> ObjectMeta {
+    let modified = i32::try_from(metadata.mtime_nsec())
+        .ok()
+        .and_then(|nanoseconds| Timestamp::new(metadata.mtime(), nanoseconds).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH);
+    let id = ObjectId { key: ObjectKey::new(key), etag: etag(metadata), bytes: metadata.len() };
+    ObjectMeta { id, modified, availability: Availability::Ready }
+}
+
+fn etag(metadata: &Metadata) -> ETag {
+    let (length, inode) = (metadata.len(), metadata.ino());
+    ETag::new(&format!("{length:x}-{:x}.{:x}-{inode:x}", metadata.mtime(), metadata.mtime_nsec()))
+}
+
+fn check_version(file: &File, wanted: &ETag) -> Result<()> {
+    let metadata = file.metadata().map_err(read_error)?;
+    if metadata.is_file() && etag(&metadata) == *wanted {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Changed, "has changed since it was listed").advise("open it again"))
+}
+
+/// Reading fails for reasons of the disk or of the network behind it: nothing that another key or file would heal.
+fn read_error(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::TimedOut => {
+            Error::new(ErrorKind::TimedOut, "the folder's disk does not answer").caused_by(error)
+        }
+        _ => Error::new(ErrorKind::Unreachable, "cannot be read from the folder's disk").caused_by(error),
+    }
+}
