@@ -236,9 +236,9 @@ impl Server {
         self.shared.state().policies.insert(bucket.to_owned(), org.to_owned());
     }
 
-    /// Replaces the one key pair that is accepted.
-    pub fn set_credentials(&self, credentials: Credentials) {
-        self.shared.state().secrets = BTreeMap::from([(credentials.access_key, credentials.secret)]);
+    /// Accepts one more key pair.
+    pub fn add_credentials(&self, credentials: Credentials) {
+        self.shared.state().secrets.insert(credentials.access_key, credentials.secret);
     }
 
     /// Most keys in one page of a listing.

@@ -218,3 +218,99 @@ fn read_error(error: io::Error) -> Error {
         _ => Error::new(ErrorKind::Unreachable, "cannot be read from the folder's disk").caused_by(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn keys(source: &FolderSource) -> Vec<String> {
+        let mut keys: Vec<_> = source.list().unwrap().into_iter().map(|o| o.id.key.as_str().to_owned()).collect();
+        keys.sort();
+        keys
+    }
+
+    fn only(source: &FolderSource) -> ObjectId {
+        let [object] = source.list().unwrap().try_into().unwrap();
+        object.id
+    }
+
+    #[test]
+    fn a_listing_holds_each_visible_file_once() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("2015/deep")).unwrap();
+        fs::create_dir(path(".hidden")).unwrap();
+        for name in ["2015/deep/a.zip", "b", ".c.zip.Xy12", ".hidden/d"] {
+            fs::write(path(name), name).unwrap();
+        }
+        symlink("2015", path("latest")).unwrap();
+        symlink("..", path("2015/loop")).unwrap();
+        symlink("../b", path("2015/link")).unwrap();
+        symlink("nowhere", path("2015/dangling")).unwrap();
+        fs::write(root.path().join(OsStr::from_bytes(b"caf\xe9")), "x").unwrap();
+        let source = FolderSource::new(root.path()).unwrap();
+        assert_eq!(keys(&source), ["2015/deep/a.zip", "2015/link", "b"]);
+        assert_eq!(source.skipped_names(), 1);
+    }
+
+    #[test]
+    fn a_file_rewritten_in_place_is_noticed_before_its_last_byte() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a");
+        fs::write(&path, "0123456789").unwrap();
+        let source = FolderSource::new(root.path()).unwrap();
+        let mut reader = source.open(&only(&source), 0..10).unwrap();
+        reader.read_exact(&mut [0; 4]).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        let error = Error::from(reader.read_to_end(&mut Vec::new()).unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::Changed);
+    }
+
+    #[test]
+    fn nothing_outside_the_folder_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("in")).unwrap();
+        fs::write(root.path().join("out"), "x").unwrap();
+        let source = FolderSource::new(&root.path().join("in")).unwrap();
+        for key in ["../out", "/etc/passwd", "", "a/../../out"] {
+            let id = ObjectId { key: ObjectKey::new(key), etag: ETag::new("x"), bytes: 1 };
+            assert_eq!(source.open(&id, 0..1).err().unwrap().kind(), ErrorKind::NotFound, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_missing_folder_is_told_from_a_deleted_file() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a"), "x").unwrap();
+        let source = FolderSource::new(root.path()).unwrap();
+        let id = only(&source);
+        drop(root);
+        assert_eq!(source.open(&id, 0..1).err().unwrap().kind(), ErrorKind::Unreachable);
+        assert_eq!(source.list().unwrap_err().kind(), ErrorKind::Unreachable);
+    }
+
+    #[test]
+    fn a_file_without_permission_is_refused_and_hides_no_other() {
+        let root = tempfile::tempdir().unwrap();
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(root.path().join("closed")).unwrap();
+        fs::write(root.path().join("a"), "x").unwrap();
+        let closed = fs::Permissions::from_mode(0o000);
+        fs::set_permissions(root.path().join("a"), closed.clone()).unwrap();
+        fs::set_permissions(root.path().join("closed"), closed).unwrap();
+        let source = FolderSource::new(root.path()).unwrap();
+        // Root may read everything; this thread of it may not, once it acts for another user on files.
+        // SAFETY: it changes this thread's file system user, and nothing else.
+        let user = unsafe { libc::setfsuid(65534) };
+        let (listed, opened) = (source.list(), source.open(&only(&source), 0..1));
+        // SAFETY: as above.
+        unsafe { libc::setfsuid(user as libc::uid_t) };
+        assert_eq!(listed.unwrap().len(), 1);
+        assert_eq!(opened.err().unwrap().kind(), ErrorKind::Refused);
+    }
+}
