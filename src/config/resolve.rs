@@ -1,0 +1,190 @@
+//! Flags over file over defaults → `Settings`, or the reason why not.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, ValueHint};
+
+use crate::config::args::{CacheArgs, CommonArgs, KeyArgs, Options, SourceArgs, ViewArgs};
+use crate::config::environment::Environment;
+use crate::config::file::{self, Raw};
+use crate::config::{
+    Addressing, CacheLocation, Detachment, Index, LogSettings, PassphraseSource, Payer, Readers, S3Settings, Settings,
+    Sizes, Sniffers, SourceSettings,
+};
+use crate::edx::tracking_log::CourseRule;
+use crate::error::{Error, Result};
+
+/// What a command cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// An organisation and where to find it.
+    Tree,
+    Nothing,
+}
+
+/// Groups of options of which a flag on one side silences the file's word on the other.
+const ALTERNATIVES: [(&[&str], &[&str]); 2] = [
+    (
+        &["folder"],
+        &["events-bucket", "snapshots-bucket", "endpoint-url", "region", "profile", "path-style", "requester-pays"],
+    ),
+    (&["passphrase-file"], &["passphrase-command"]),
+];
+
+impl Settings {
+    /// Joins a command's flags, the configuration file and the environment.
+    ///
+    /// `flags` are the matches of the subcommand; options that the subcommand does not have come from the file alone.
+    /// Errors: `Usage`.
+    pub fn resolve(flags: &ArgMatches, need: Need, environment: &Environment) -> Result<Settings> {
+        let here = env::current_dir()?;
+        let flags = typed(flags, &here);
+        let mut raw = match config_path(&flags, environment) {
+            Some(path) => file::read(&path, environment)?,
+            None => Raw::new(),
+        };
+        for (one, other) in ALTERNATIVES {
+            for (given, silenced) in [(one, other), (other, one)] {
+                if given.iter().any(|name| flags.contains_key(*name)) {
+                    raw.retain(|name, _| !silenced.contains(&name.as_str()));
+                }
+            }
+        }
+        raw.extend(flags);
+        let options = file::options(&raw).map_err(|error| contradiction(&error))?;
+        settings(options, need, environment)
+    }
+}
+
+/// What stood on the command line, by long name, paths made absolute.
+fn typed(flags: &ArgMatches, here: &Path) -> Raw {
+    let mut raw = Raw::new();
+    for arg in Options::command().get_arguments() {
+        let (Some(name), id) = (arg.get_long(), arg.get_id().as_str()) else { continue };
+        if !matches!(flags.try_contains_id(id), Ok(true)) || flags.value_source(id) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        let path = matches!(arg.get_value_hint(), ValueHint::FilePath | ValueHint::DirPath);
+        let values = flags.get_raw(id).into_iter().flatten();
+        let values = values.map(|value| if path { here.join(value).into() } else { value.to_os_string() });
+        raw.insert(name.to_string(), values.collect());
+    }
+    raw
+}
+
+fn config_path(flags: &Raw, environment: &Environment) -> Option<PathBuf> {
+    if let Some(path) = flags.get("config").and_then(|values| values.first()) {
+        return Some(path.into());
+    }
+    let default = environment.config_home.as_ref()?.join("edxfs/config.toml");
+    default.exists().then_some(default)
+}
+
+/// Each side has been checked alone by now, so that what is left is a conflict between two keys of the file.
+fn contradiction(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    Error::usage(format!("in the configuration file, {first}"))
+}
+
+fn settings(options: Options, need: Need, environment: &Environment) -> Result<Settings> {
+    let Options { org, source, keys, cache, view, derived, common } = options;
+    let orgs = distinct(org.org);
+    if orgs.is_empty() && need == Need::Tree {
+        return Err(Error::usage("no organisation; name it as in the file names, like --org chalmersx"));
+    }
+    check_days(&view)?;
+    let yes = |switch: Option<bool>| switch == Some(true);
+    Ok(Settings {
+        timeout: source.timeout.unwrap_or(Duration::from_secs(60)),
+        source: source_settings(source),
+        passphrase: passphrase_source(&keys, environment),
+        keys: keys.secret_key,
+        cache_bytes: cache.cache_size.unwrap_or(20 << 30),
+        cache_location: cache_location(cache, environment)?,
+        sizes: view.sizes.unwrap_or(Sizes::Lazy),
+        index: view.index.unwrap_or(Index::Background),
+        index_rate: view.index_rate,
+        refresh: view.refresh.unwrap_or(Duration::from_secs(15 * 60)),
+        courses: view.course,
+        since: view.since,
+        until: view.until,
+        readers: if yes(view.allow_other) { Readers::Everybody } else { Readers::Owner },
+        uid: view.uid.unwrap_or(environment.uid),
+        gid: view.gid.unwrap_or(environment.gid),
+        mode: view.mode.unwrap_or(0o400),
+        dir_mode: view.dir_mode.unwrap_or(0o500),
+        sniffers: view.sniffers.unwrap_or(Sniffers::Refuse),
+        course_rule: derived.course_rule.map_or(CourseRule::default(), CourseRule::from),
+        detachment: if yes(common.foreground) { Detachment::Foreground } else { Detachment::Background },
+        log: log_settings(common, &orgs, environment)?,
+        temp_dir: environment.temp_dir.clone(),
+        orgs,
+    })
+}
+
+fn distinct(names: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
+}
+
+fn check_days(view: &ViewArgs) -> Result<()> {
+    match (view.since, view.until) {
+        (Some(since), Some(until)) if until < since => {
+            Err(Error::usage(format!("--until {until} is before --since {since}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn cache_location(args: CacheArgs, environment: &Environment) -> Result<CacheLocation> {
+    match args.cache_dir {
+        Some(dir) => Ok(CacheLocation::Given(dir)),
+        None => Ok(CacheLocation::Default(base(&environment.cache_home, "--cache-dir")?)),
+    }
+}
+
+fn log_settings(args: CommonArgs, orgs: &[String], environment: &Environment) -> Result<LogSettings> {
+    let name = if orgs.is_empty() { "edxfs".to_string() } else { orgs.join("+") };
+    let default_file = base(&environment.state_home, "--log-file")?.join(format!("{name}.log"));
+    Ok(LogSettings { level: args.log, file: args.log_file, default_file, stderr: environment.stderr })
+}
+
+fn base(home: &Option<PathBuf>, option: &str) -> Result<PathBuf> {
+    let home = home.as_ref().ok_or_else(|| Error::usage("cannot tell where your home folder is"));
+    home.map(|home| home.join("edxfs")).map_err(|error| error.advise(format!("set HOME, or give {option}")))
+}
+
+fn source_settings(args: SourceArgs) -> SourceSettings {
+    if let Some(folder) = args.folder {
+        return SourceSettings::Folder(folder);
+    }
+    SourceSettings::S3(S3Settings {
+        events_bucket: args.events_bucket.unwrap_or_else(|| "edx-course-data".to_string()),
+        snapshots_bucket: args.snapshots_bucket.unwrap_or_else(|| "course-data".to_string()),
+        endpoint_url: args.endpoint_url,
+        region: args.region,
+        profile: args.profile,
+        addressing: if args.path_style == Some(true) { Addressing::Path } else { Addressing::VirtualHost },
+        payer: if args.requester_pays == Some(true) { Payer::Requester } else { Payer::BucketOwner },
+    })
+}
+
+/// What is given counts before what systemd laid out; the terminal is asked last.
+fn passphrase_source(args: &KeyArgs, environment: &Environment) -> PassphraseSource {
+    if let Some(file) = &args.passphrase_file {
+        return PassphraseSource::File(file.clone());
+    }
+    if let Some(command) = &args.passphrase_command {
+        return PassphraseSource::Command(command.clone());
+    }
+    let credential = environment.credentials.as_ref().map(|dir| dir.join("edxfs-passphrase"));
+    match credential.filter(|path| path.exists()) {
+        Some(path) => PassphraseSource::File(path),
+        None => PassphraseSource::Prompt,
+    }
+}
