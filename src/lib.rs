@@ -31,7 +31,9 @@ pub mod engine;
 
 pub mod tree;
 
-//pub mod volume;
+pub mod control;
+
+pub mod volume;
 
 //pub mod fuse;
 

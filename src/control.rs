@@ -1,0 +1,89 @@
+//! One process owns a cache folder, and others ask it questions.
+//!
+//! The owner holds a lock on `lock` in the folder (its text is the owner's process id) and, as long as it serves,
+//! listens on the Unix socket `control.sock` beside it. Both are of mode 0600 in a folder of mode 0700, and both sides
+//! check the other's user. The protocol is one JSON object per line each way: `{"op":"status"}`, `{"op":"where"}`,
+//! `{"op":"refresh"}`; see [`Request`] and [`Reply`].
+
+mod client;
+mod owner;
+mod server;
+pub mod status;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::control::client::ask;
+pub use crate::control::owner::{Claim, Owned, claim, own};
+pub use crate::control::server::{Answer, Serving, serve};
+use crate::control::status::Status;
+
+const LOCK_NAME: &str = "lock";
+const SOCKET_NAME: &str = "control.sock";
+/// The longest request line.
+const REQUEST_LIMIT: u64 = 4 << 10;
+/// The longest reply line.
+const REPLY_LIMIT: u64 = 4 << 20;
+
+/// What can be asked of an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum Request {
+    Status,
+    /// Where the tree can be read.
+    Where,
+    /// Look for new objects now.
+    Refresh,
+}
+
+/// What an owner answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub enum Reply {
+    Status(Box<Status>),
+    /// None where the owner is not a mount (`edxfs index`).
+    Where {
+        mount_point: Option<PathBuf>,
+        pid: u32,
+    },
+    Done,
+    Failed {
+        message: String,
+    },
+}
+
+/// A path to the folder's socket that fits into the 107 bytes a socket address has; `dir` must stay open as long as
+/// the path is used.
+fn socket_path(dir_path: &Path, dir: &File) -> PathBuf {
+    let path = dir_path.join(SOCKET_NAME);
+    if path.as_os_str().len() <= 107 {
+        return path;
+    }
+    PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_NAME}", dir.as_raw_fd()))
+}
+
+fn open_dir(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_DIRECTORY).open(path)
+}
+
+/// Whether the other end belongs to the same user, or to root.
+fn peer_is_trusted(stream: &UnixStream) -> bool {
+    let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `peer` and `length` describe one writable ucred, and the descriptor is open.
+    let result = unsafe {
+        let peer = (&raw mut peer).cast();
+        libc::getsockopt(stream.as_fd().as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, peer, &raw mut length)
+    };
+    // SAFETY: takes nothing and cannot fail.
+    result == 0 && (peer.uid == 0 || peer.uid == unsafe { libc::geteuid() })
+}

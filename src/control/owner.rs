@@ -1,0 +1,109 @@
+//! Taking a cache folder for oneself.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::control::{LOCK_NAME, open_dir};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A cache folder that is ours until this is dropped, or the process ends.
+#[derive(Debug)]
+pub struct Owned {
+    pub(super) dir: PathBuf,
+    _lock: File,
+}
+
+impl Owned {
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+/// The outcome of reaching for a folder.
+#[derive(Debug)]
+pub enum Claim {
+    Ours(Owned),
+    /// Somebody else's; the process id, where it could be read.
+    Taken {
+        pid: Option<u32>,
+    },
+}
+
+/// Takes a cache folder, making it (mode 0700) if there is none.
+///
+/// Errors: `Usage` if another process owns it, or it is not a private folder of this user; local I/O.
+pub fn own(cache_dir: &Path) -> Result<Owned> {
+    match claim(cache_dir)? {
+        Claim::Ours(owned) => Ok(owned),
+        Claim::Taken { pid } => {
+            let who = pid.map_or("another process".to_string(), |pid| format!("process {pid}"));
+            let message = format!("the cache folder is in use by {who}, and only one may own it");
+            let advice = "use its mount point (`edxfs status` shows it), end it with `edxfs unmount`, \
+                          or give another --cache-dir";
+            Err(Error::usage(message).advise(advice).about(cache_dir.display()))
+        }
+    }
+}
+
+/// As [`own`], but says whose a folder is instead of failing.
+pub fn claim(cache_dir: &Path) -> Result<Claim> {
+    claim_private(cache_dir).map_err(|error| error.about(cache_dir.display()))
+}
+
+fn claim_private(cache_dir: &Path) -> Result<Claim> {
+    DirBuilder::new().recursive(true).mode(0o700).create(cache_dir).map_err(|error| {
+        Error::new(Error::from(std::io::Error::from(error.kind())).kind(), "cannot make the cache folder")
+            .caused_by(error)
+    })?;
+    check_private(cache_dir)?;
+    // The folder is ours alone by now, so that nobody else can lay a link in the way.
+    let mut lock = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(cache_dir.join(LOCK_NAME))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let _ = lock.take(20).read_to_string(&mut text);
+            return Ok(Claim::Taken { pid: text.trim().parse().ok() });
+        }
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    lock.set_len(0)?;
+    lock.seek(SeekFrom::Start(0))?;
+    writeln!(lock, "{}", std::process::id())?;
+    Ok(Claim::Ours(Owned { dir: fs::canonicalize(cache_dir)?, _lock: lock }))
+}
+
+fn check_private(cache_dir: &Path) -> Result<()> {
+    let meta = open_dir(cache_dir)
+        .and_then(|dir| dir.metadata())
+        .map_err(|error| Error::usage("cannot be used as a cache folder").caused_by(error))?;
+    // SAFETY: takes nothing and cannot fail.
+    let us = unsafe { libc::geteuid() };
+    if meta.uid() != us {
+        let message = format!("this cache folder belongs to user {}, not to you ({us})", meta.uid());
+        return Err(Error::new(ErrorKind::Usage, message).advise("give another --cache-dir"));
+    }
+    let mode = meta.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        let message = format!("others can get into this cache folder (mode {mode:04o})");
+        let advice = format!("close it with: chmod 700 {}", quoted(cache_dir));
+        return Err(Error::new(ErrorKind::Usage, message).advise(advice));
+    }
+    Ok(())
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
