@@ -1,5 +1,136 @@
-//! The verbs, one file each.
+//! The verbs, one file each; what they return becomes an exit code here and nowhere else.
 
-pub fn run() -> std::process::ExitCode {
-    todo!()
+mod access;
+mod background;
+mod cat;
+mod demo;
+mod hygiene;
+mod index;
+mod keys;
+mod log;
+mod ls;
+mod mount;
+mod mount_point;
+mod owners;
+mod scratch;
+mod session;
+mod status;
+mod text;
+mod unmount;
+mod walk;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{Environment, Need, Settings};
+use crate::error::{ErrorKind, Result};
+
+/// Mounts an edX research data package as a plain directory tree
+///
+/// Encrypted objects in S3 buckets or a local folder become folders of plain files, one per course run: decrypted and
+/// split when opened, kept in a sealed cache, read-only.
+#[derive(Parser)]
+#[command(name = "edxfs", version, max_term_width = 100, after_help = text::EXAMPLES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Mount(Box<mount::Args>),
+    Unmount(Box<unmount::Args>),
+    Index(Box<index::Args>),
+    Ls(Box<ls::Args>),
+    Cat(Box<cat::Args>),
+    Status(Box<status::Args>),
+    Demo(Box<demo::Args>),
+}
+
+/// How a command ended that did not fail as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// What went wrong has been printed.
+    Reported(u8),
+    /// Nobody reads our output any more.
+    PipeClosed,
+    Interrupted,
+}
+
+/// Parses the command line, runs one command, prints what failed.
+pub fn run() -> ExitCode {
+    match attempt() {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Reported(code)) => ExitCode::from(code),
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Ok(Outcome::PipeClosed) => hygiene::die_of_sigpipe(),
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(exit_code(error.kind()))
+        }
+    }
+}
+
+fn attempt() -> Result<Outcome> {
+    let mut command = Cli::command();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((cli.verb, matches))
+    });
+    let (verb, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return Ok(explain(&error)),
+    };
+    let (_, flags) = matches.subcommand().expect("clap demands a subcommand");
+    let settings = |need| Settings::resolve(flags, need, &Environment::capture());
+    match verb {
+        Verb::Mount(args) => mount::run(&args, &settings(Need::Tree)?),
+        Verb::Unmount(args) => unmount::run(&args, &settings(Need::Nothing)?),
+        Verb::Index(args) => index::run(&args, &settings(Need::Tree)?),
+        Verb::Ls(args) => ls::run(&args, &settings(Need::Tree)?),
+        Verb::Cat(args) => cat::run(&args, &settings(Need::Tree)?),
+        Verb::Status(args) => status::run(&args, &settings(Need::Nothing)?),
+        Verb::Demo(args) => demo::run(&args, &settings(Need::Nothing)?),
+    }
+}
+
+/// Help and version go to standard output; what cannot be parsed is a usage error in our own words' form.
+fn explain(error: &clap::Error) -> Outcome {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        return match io::stdout().write_all(text.as_bytes()) {
+            Ok(()) => Outcome::Done,
+            Err(_) => Outcome::PipeClosed,
+        };
+    }
+    let text = text.strip_prefix("error: ").map_or(text.clone(), |rest| format!("edxfs: {rest}"));
+    let _ = io::stderr().write_all(text.as_bytes());
+    Outcome::Reported(exit_code(ErrorKind::Usage))
+}
+
+fn complain(message: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "edxfs: {message}");
+}
+
+/// The exit codes that `text::EXAMPLES` documents.
+fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Usage => 2,
+        ErrorKind::NoSecretKey => 3,
+        ErrorKind::Unreachable | ErrorKind::TimedOut => 4,
+        ErrorKind::Interrupted => 130,
+        ErrorKind::NotFound
+        | ErrorKind::Changed
+        | ErrorKind::Corrupt
+        | ErrorKind::Unsupported
+        | ErrorKind::Refused
+        | ErrorKind::Archived
+        | ErrorKind::CacheFull
+        | ErrorKind::NotReproducible
+        | ErrorKind::WouldWait
+        | ErrorKind::Internal => 1,
+    }
 }

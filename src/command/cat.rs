@@ -1,0 +1,53 @@
+//! `edxfs cat`: files' contents, without FUSE.
+
+use std::io;
+
+use crate::command::access::Access;
+use crate::command::log::{self, Role};
+use crate::command::{Outcome, complain, text};
+use crate::config::Settings;
+use crate::config::args::{CacheArgs, CommonArgs, DerivedArgs, KeyArgs, OrgArgs, SourceArgs};
+use crate::error::Result;
+
+/// Write files of the tree to standard output without mounting it (through the mount, where there is one)
+#[derive(clap::Args)]
+pub struct Args {
+    /// Paths in the tree, as seen under the mount point
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<String>,
+    #[command(flatten)]
+    org: OrgArgs,
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    derived: DerivedArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
+    log::start(&settings.log, Role::Command)?;
+    let access = Access::start(settings)?;
+    let mut out = text::unbuffered_stdout()?;
+    let mut outcome = Outcome::Done;
+    for path in &args.paths {
+        let copied = match text::tree_path(path) {
+            Ok(inner) => access.copy(&inner, &mut out),
+            Err(error) => Ok(Err(error)),
+        };
+        match copied {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                complain(error.about(path));
+                outcome = Outcome::Reported(1);
+            }
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Outcome::PipeClosed),
+            Err(error) => return Err(crate::error::Error::from(error).about("standard output")),
+        }
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,115 @@
+//! `edxfs index`: learns sizes and fills the free cache, in the foreground.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::command::access::Access;
+use crate::command::log::{self, Role};
+use crate::command::walk::{self, Step};
+use crate::command::{Outcome, complain, text};
+use crate::config::Settings;
+use crate::config::args::{CacheArgs, CommonArgs, DerivedArgs, KeyArgs, OrgArgs, SourceArgs};
+use crate::engine::wait::Wait;
+use crate::error::{ErrorKind, Result};
+use crate::volume::{Progress, Volume};
+
+/// Learn every size and fill the free cache, with a progress bar; go on later where it was stopped
+///
+/// Without PATH: all event days and the newest snapshot.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Paths in the tree, as seen under the mount point
+    #[arg(value_name = "PATH")]
+    paths: Vec<String>,
+    #[command(flatten)]
+    org: OrgArgs,
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    derived: DerivedArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
+    log::start(&settings.log, Role::Command)?;
+    let paths = args.paths.iter().map(|path| text::tree_path(path)).collect::<Result<Vec<_>>>()?;
+    let access = Access::start(settings)?;
+    let stopped = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The first asks for an end, the second is obeyed at once.
+        flag::register_conditional_shutdown(signal, 130, Arc::clone(&stopped))?;
+        flag::register(signal, Arc::clone(&stopped))?;
+    }
+    let stop = || stopped.load(Ordering::Relaxed);
+    match &access {
+        Access::Volume { volume, .. } => by_volume(volume, &paths, &stop),
+        Access::Mounted(root) => by_mount(root, &paths, &stop),
+    }
+}
+
+fn by_volume(volume: &Volume, paths: &[String], stop: &(dyn Fn() -> bool + Sync)) -> Result<Outcome> {
+    let bar = bar("{bar:30} {bytes} of {total_bytes}  {msg}  {bytes_per_sec}  {eta} left");
+    let show = |progress: Progress| {
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.done_bytes);
+        bar.set_message(format!("{} of {} objects", progress.done_objects, progress.total_objects));
+    };
+    let summary = volume.index(paths, &show, Wait::Until(stop));
+    bar.finish_and_clear();
+    match summary {
+        Ok(summary) if summary.failed_objects > 0 => {
+            complain(format_args!("{} objects cannot be decoded; problems.tsv names them", summary.failed_objects));
+            Ok(Outcome::Reported(1))
+        }
+        Ok(_) => Ok(Outcome::Done),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(interrupted()),
+        Err(error) => Err(error),
+    }
+}
+
+fn by_mount(root: &Path, paths: &[String], stop: &dyn Fn() -> bool) -> Result<Outcome> {
+    let bar = bar("{spinner} {pos} files  {msg}");
+    let mut failures = 0;
+    let walk = walk::start(walk::roots(root, paths));
+    let ended = loop {
+        match walk.recv_timeout(Duration::from_millis(100)) {
+            Ok(Step::Opened(path)) => {
+                bar.inc(1);
+                bar.set_message(path.strip_prefix(root).unwrap_or(&path).display().to_string());
+            }
+            Ok(Step::Failed(path, error)) => {
+                bar.suspend(|| complain(format_args!("{}: {error}", path.display())));
+                failures += 1;
+            }
+            Err(RecvTimeoutError::Timeout) => bar.tick(),
+            Err(RecvTimeoutError::Disconnected) => break Outcome::Done,
+        }
+        if stop() {
+            break interrupted();
+        }
+    };
+    bar.finish_and_clear();
+    Ok(if ended == Outcome::Done && failures > 0 { Outcome::Reported(1) } else { ended })
+}
+
+fn interrupted() -> Outcome {
+    complain("stopped; run it again to go on");
+    Outcome::Interrupted
+}
+
+fn bar(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).expect("the template is one of two in this file");
+    ProgressBar::new(0).with_style(style)
+}

@@ -1,0 +1,88 @@
+//! One mount from beginning to end: cache folder, volume, FUSE session, control socket, SIGHUP.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use signal_hook::consts::SIGHUP;
+use signal_hook::iterator::Signals;
+
+use crate::command::background::Ready;
+use crate::command::log::LogFile;
+use crate::command::{Outcome, keys};
+use crate::config::{self, Readers, Settings};
+use crate::control::status::Status;
+use crate::control::{self, Reply, Request};
+use crate::error::Result;
+use crate::fuse::{self, Mount};
+use crate::volume::Volume;
+
+/// Owns the cache, mounts, says so, and stays until the mount is gone.
+pub fn serve(settings: &Settings, mount_point: &Path, log: Option<LogFile>, ready: Ready) -> Result<Outcome> {
+    let owned = settings.cache_dirs().iter().map(|dir| control::own(dir)).collect::<Result<Vec<_>>>()?;
+    let volume = Volume::start(settings, keys::unlock(settings)?)?;
+    let mount = Mount::start(Arc::clone(&volume), mount_point, fuse_options(settings))?;
+    let answer = answer(Arc::clone(&volume), mount_point, settings.cache_dirs());
+    let serving = owned.into_iter().map(|owned| control::serve(owned, Arc::clone(&answer)));
+    let _serving = serving.collect::<Result<Vec<_>>>()?;
+    on_hangup(&volume, log)?;
+    ready()?;
+    tracing::info!(mount_point = %mount_point.display(), "mounted");
+    mount.wait()?;
+    tracing::info!("unmounted");
+    Ok(Outcome::Done)
+}
+
+fn fuse_options(settings: &Settings) -> fuse::Options {
+    fuse::Options {
+        access: match settings.readers {
+            Readers::Owner => fuse::Access::OwnerOnly,
+            Readers::Everybody => fuse::Access::AllowOther,
+        },
+        uid: settings.uid,
+        gid: settings.gid,
+        mode: settings.mode as u16,
+        dir_mode: settings.dir_mode as u16,
+        sizes: match settings.sizes {
+            config::Sizes::Lazy => fuse::Sizes::Lazy,
+            config::Sizes::Exact => fuse::Sizes::Exact,
+        },
+        sniffers: match settings.sniffers {
+            config::Sniffers::Refuse => fuse::Sniffers::Refuse,
+            config::Sniffers::Wait => fuse::Sniffers::Wait,
+        },
+        ..fuse::Options::default()
+    }
+}
+
+fn answer(volume: Arc<Volume>, mount_point: &Path, cache_dirs: Vec<PathBuf>) -> control::Answer {
+    let (mount_point, pid) = (Some(mount_point.to_path_buf()), std::process::id());
+    Arc::new(move |request| match request {
+        Request::Where => Reply::Where { mount_point: mount_point.clone(), pid },
+        Request::Status => {
+            let (mount_point, cache_dirs) = (mount_point.clone(), cache_dirs.clone());
+            Reply::Status(Box::new(Status { mount_point, pid, cache_dirs, ..volume.status() }))
+        }
+        Request::Refresh => match volume.refresh() {
+            Ok(_) => Reply::Done,
+            Err(error) => Reply::Failed { message: error.to_string() },
+        },
+    })
+}
+
+fn on_hangup(volume: &Arc<Volume>, log: Option<LogFile>) -> Result<()> {
+    let mut signals = Signals::new([SIGHUP])?;
+    let volume = Arc::downgrade(volume);
+    let listen = move || {
+        for _ in signals.forever() {
+            let Some(volume) = volume.upgrade() else { return };
+            if let Some(Err(error)) = log.as_ref().map(LogFile::reopen) {
+                tracing::warn!("cannot reopen the log file: {error}");
+            }
+            if let Err(error) = volume.refresh() {
+                tracing::warn!("{error}");
+            }
+        }
+    };
+    std::thread::Builder::new().name("hangup".into()).spawn(listen)?;
+    Ok(())
+}

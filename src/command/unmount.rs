@@ -1,0 +1,48 @@
+//! `edxfs unmount`: ends a mount and waits until its process is gone.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::ValueHint;
+
+use crate::command::{Outcome, owners};
+use crate::config::Settings;
+use crate::config::args::CommonArgs;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fuse;
+
+/// Unmount, also with files open
+#[derive(clap::Args)]
+pub struct Args {
+    /// Where it is mounted
+    #[arg(value_name = "MOUNTPOINT", value_hint = ValueHint::DirPath)]
+    mount_point: PathBuf,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// A mount that is told to end writes out what it has learned; more than this is a fault.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
+    let owner = owners::of_mount(&args.mount_point, settings);
+    fuse::unmount(&args.mount_point)?;
+    let Some(owner) = owner else { return Ok(Outcome::Done) };
+    // Whoever mounts again at once must find the cache folder free.
+    let deadline = Instant::now() + PATIENCE;
+    while is_alive(owner.pid) {
+        if Instant::now() > deadline {
+            let message = format!("unmounted, but its process {} has not ended", owner.pid);
+            return Err(Error::new(ErrorKind::TimedOut, message).about(args.mount_point.display()));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(Outcome::Done)
+}
+
+fn is_alive(pid: u32) -> bool {
+    // A zombie has let go of everything, but answers signals until its parent looks.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['Z', 'X']))
+}
