@@ -35,7 +35,7 @@ pub mod control;
 
 pub mod volume;
 
-//pub mod fuse;
+pub mod fuse;
 
 pub mod command;
 pub mod demo;

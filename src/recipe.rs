@@ -7,6 +7,8 @@ pub mod split;
 pub mod unattributed;
 pub mod unpacked;
 
+use std::sync::Arc;
+
 use crate::decode::Layers;
 use crate::decode::zip::Entry;
 use crate::edx::course_run::CourseId;
@@ -49,6 +51,14 @@ impl Recipe {
         }
     }
 
+    /// The input, or the first of a join's.
+    pub fn first_part(&self) -> Option<&Part> {
+        match self {
+            Recipe::Joined { parts, .. } => parts.first().map(|part| &part.part),
+            recipe => recipe.input(),
+        }
+    }
+
     /// For logs and `status`: what is made, and of which object.
     pub fn label(&self) -> String {
         match self {
@@ -59,6 +69,11 @@ impl Recipe {
 }
 
 impl Part {
+    /// A whole object.
+    pub fn whole(object: ObjectId) -> Self {
+        Part { object, entry: None }
+    }
+
     /// `key`, or `key/entry`.
     pub fn name(&self) -> String {
         match &self.entry {
@@ -94,7 +109,7 @@ pub enum Output {
     /// `Day` only: the lines of one course id.
     Course(CourseId),
     /// `Day` only: the segment of whichever id turns out to own this course folder, known once the day is decoded.
-    OfFolder(String),
+    OfFolder(Arc<str>),
     /// `Day` only: the lines of no course id at all.
     Loose,
     /// `Day` only: how `Loose` and the segments of merely mentioned ids interleave in the log.

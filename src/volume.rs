@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use crate::config::Sizes;
+use crate::config::Sizes;
+use crate::edx::object_key::{ObjectRole, object_role};
 use crate::engine::size::Size;
 use crate::engine::wait::Wait;
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ use crate::store::blob::Blob;
 use crate::tree::{Node, Page};
 use crate::volume::organisation::Organisation;
 pub use crate::volume::start::Freshness;
-pub use crate::volume::walk::{IndexProgress, Indexed};
+pub use crate::volume::walk::{Indexed, Progress};
 
 /// One directory entry.
 #[derive(Clone, Debug)]
@@ -76,22 +77,22 @@ impl Volume {
     }
 
     /// Exact if known, else a stand-in; with `Wait::Until` and `--sizes exact` made exact. Errors: `TimedOut`, as `open`.
-    pub fn size(&self, path: &str, artifact: &Artifact, wait: Wait<'_>) -> Result<Size> {
-        self.organisation(path)?.size(artifact, wait)
+    pub fn size(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Size> {
+        self.maker(artifact)?.size(artifact, wait)
     }
 
     /// The content, complete and verified. Errors: all of tree.md 4; `WouldWait` with `Wait::Never` where it must be made.
-    pub fn open(&self, path: &str, artifact: &Artifact, wait: Wait<'_>) -> Result<Blob> {
-        self.organisation(path)?.open(artifact, wait)
+    pub fn open(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Blob> {
+        self.maker(artifact)?.open(artifact, wait)
     }
 
-    pub fn provenance(&self, path: &str, artifact: &Artifact) -> Provenance {
-        self.organisation(path).map(|organisation| organisation.provenance(artifact)).unwrap_or_default()
+    pub fn provenance(&self, artifact: &Artifact) -> Provenance {
+        self.maker(artifact).map(|organisation| organisation.provenance(artifact)).unwrap_or_default()
     }
 
     /// 64 bits that stand for the artifact's content; None while its inputs are not all known.
-    pub fn identity(&self, path: &str, artifact: &Artifact) -> Option<u64> {
-        self.organisation(path).ok()?.identity(artifact)
+    pub fn identity(&self, artifact: &Artifact) -> Option<u64> {
+        self.maker(artifact).ok()?.identity(artifact)
     }
 
     /// Bytes the caches hold, and may hold, for statfs.
@@ -113,8 +114,15 @@ impl Volume {
         }
     }
 
-    fn organisation(&self, path: &str) -> Result<&Arc<Organisation>> {
-        self.route(path)?.map(|(organisation, _)| organisation).ok_or_else(|| Error::not_found("no such file"))
+    /// The organisation whose engine makes an artifact: the one that its first object's key speaks of.
+    fn maker(&self, artifact: &Artifact) -> Result<&Arc<Organisation>> {
+        if let [(_, only)] = &self.organisations[..] {
+            return Ok(only);
+        }
+        let key = artifact.recipe.first_part().map_or("", |part| part.object.key.as_str());
+        let means_something = |org: &str| object_role(org, key) != ObjectRole::Unknown;
+        let found = self.organisations.iter().find(|(org, _)| means_something(org));
+        found.map(|(_, organisation)| organisation).ok_or_else(|| Error::not_found("no such file"))
     }
 
     /// The organisation that a path lies in, and the rest of the path; None for the root above several.

@@ -17,7 +17,7 @@ use crate::engine::size::Size;
 use crate::engine::wait::Wait;
 use crate::error::{Error, Result};
 use crate::tree::{Body, Node};
-use crate::volume::Volume;
+use crate::volume::{Freshness, Volume};
 
 /// A way to the tree.
 pub enum Access {
@@ -51,7 +51,7 @@ impl Access {
                 Reached::Mounted(root) => return Ok(Access::Mounted(root)),
             }
         }
-        Ok(Access::Volume { volume: Volume::start(settings, keys::unlock(settings)?)?, _owned: owned })
+        Ok(Access::Volume { volume: Volume::start(settings, keys::unlock(settings)?, Freshness::Current)?, _owned: owned })
     }
 
     /// What stands under a path. Errors: `NotFound`, and those of the source.

@@ -15,7 +15,7 @@ use crate::config::args::CommonArgs;
 use crate::config::{
     Addressing, CacheLocation, Detachment, PassphraseSource, Payer, S3Settings, Settings, SourceSettings,
 };
-use crate::demo::bucket::Server;
+use crate::demo::bucket::{Credentials, Server};
 use crate::demo::{self, Made, Plan};
 use crate::error::Result;
 
@@ -80,13 +80,18 @@ fn show(args: &Args, plan: &Plan, settings: Settings, log: Option<LogFile>, read
 }
 
 fn serve_bucket(made: &Made) -> Result<Server> {
+    let credentials = Credentials::new("edxfs-demo", "not-a-secret");
     // SAFETY: no other thread exists yet that could read the environment meanwhile.
     unsafe {
-        std::env::set_var("AWS_ACCESS_KEY_ID", demo::bucket::ACCESS_KEY);
-        std::env::set_var("AWS_SECRET_ACCESS_KEY", demo::bucket::SECRET_KEY);
+        std::env::set_var("AWS_ACCESS_KEY_ID", &credentials.access_key);
+        std::env::set_var("AWS_SECRET_ACCESS_KEY", &credentials.secret);
         std::env::remove_var("AWS_SESSION_TOKEN");
     }
-    Server::start(&made.root)
+    let server = Server::start(credentials)?;
+    for bucket in ["edx-course-data", "course-data"] {
+        server.put_folder(bucket, &made.data.join(bucket))?;
+    }
+    Ok(server)
 }
 
 /// The user's own organisation, keys and cache stay out of this.
@@ -94,7 +99,7 @@ fn demo_settings(settings: Settings, made: &Made, scratch: &Path, server: Option
     Settings {
         orgs: vec![made.org.to_lowercase()],
         source: match server {
-            None => SourceSettings::Folder(made.root.clone()),
+            None => SourceSettings::Folder(made.data.clone()),
             Some(server) => SourceSettings::S3(S3Settings {
                 events_bucket: "edx-course-data".to_string(),
                 snapshots_bucket: "course-data".to_string(),
@@ -106,7 +111,7 @@ fn demo_settings(settings: Settings, made: &Made, scratch: &Path, server: Option
             }),
         },
         keys: vec![made.secret_key.clone()],
-        passphrase: PassphraseSource::Prompt,
+        passphrase: PassphraseSource::File(made.passphrase_file.clone()),
         cache_location: CacheLocation::Given(scratch.join("cache")),
         courses: Vec::new(),
         since: None,

@@ -69,8 +69,10 @@ fn by_volume(volume: &Volume, paths: &[String], stop: &(dyn Fn() -> bool + Sync)
     let summary = volume.index(paths, &show, Wait::Until(stop));
     bar.finish_and_clear();
     match summary {
-        Ok(summary) if summary.failed_objects > 0 => {
-            complain(format_args!("{} objects cannot be decoded; problems.tsv names them", summary.failed_objects));
+        Ok(indexed) if !indexed.failed.is_empty() => {
+            for (object, error) in &indexed.failed {
+                complain(format_args!("{object}: {}", error.message()));
+            }
             Ok(Outcome::Reported(1))
         }
         Ok(_) => Ok(Outcome::Done),

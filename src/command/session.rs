@@ -14,20 +14,20 @@ use crate::control::status::Status;
 use crate::control::{self, Reply, Request};
 use crate::error::Result;
 use crate::fuse::{self, Mount};
-use crate::volume::Volume;
+use crate::volume::{Freshness, Volume};
 
 /// Owns the cache, mounts, says so, and stays until the mount is gone.
 pub fn serve(settings: &Settings, mount_point: &Path, log: Option<LogFile>, ready: Ready) -> Result<Outcome> {
     let owned = settings.cache_dirs().iter().map(|dir| control::own(dir)).collect::<Result<Vec<_>>>()?;
-    let volume = Volume::start(settings, keys::unlock(settings)?)?;
-    let mount = Mount::start(Arc::clone(&volume), mount_point, fuse_options(settings))?;
+    let volume = Volume::start(settings, keys::unlock(settings)?, Freshness::LastKnown)?;
+    let mount = Mount::start(Arc::clone(&volume), mount_point, &fuse_options(settings))?;
     let answer = answer(Arc::clone(&volume), mount_point, settings.cache_dirs());
     let serving = owned.into_iter().map(|owned| control::serve(owned, Arc::clone(&answer)));
     let _serving = serving.collect::<Result<Vec<_>>>()?;
     on_hangup(&volume, log)?;
     ready()?;
     tracing::info!(mount_point = %mount_point.display(), "mounted");
-    mount.wait()?;
+    mount.wait();
     tracing::info!("unmounted");
     Ok(Outcome::Done)
 }

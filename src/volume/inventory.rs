@@ -254,7 +254,8 @@ impl Inventory {
             if known.is_some() && !newly_stated {
                 continue;
             }
-            let stated = newly_stated.then(|| std::mem::replace(&mut next, next + 1));
+            let stated = newly_stated.then_some(next);
+            next += u64::from(newly_stated);
             let met = Met { site: site.as_str().to_owned(), id: id.as_str().to_owned(), stated };
             self.ledger.put("course", format!("{}\0{}", met.site, met.id).as_bytes(), &met)?;
             match known {

@@ -126,17 +126,29 @@ impl Organisation {
     pub fn worth_indexing(&self) -> Vec<Artifact> {
         let catalog = self.inventory.catalog();
         let mut days: Vec<_> = catalog.sites().flat_map(|site| catalog.days(site, Window::ALL)).collect();
-        days.sort_by(|a, b| (b.date, &a.base_name).cmp(&(a.date, &b.base_name)));
-        let day = |part: &Part| Artifact {
-            recipe: Recipe::Day { log: part.clone(), rule: self.rule },
+        days.sort_by(|a, b| (b.date, &a.object.key).cmp(&(a.date, &b.object.key)));
+        let day = |log: Part| Artifact {
+            recipe: Recipe::Day { log, rule: self.rule },
             output: Output::Loose,
         };
-        let mut worth: Vec<_> = days.into_iter().map(|log| day(&log.part)).collect();
+        let mut worth: Vec<_> = days.into_iter().map(|log| day(Part::whole(log.object.clone()))).collect();
         for course in catalog.courses() {
-            let members = self.with_tree("", Wait::Never, |tree| tree.snapshot_files(course));
-            worth.extend(members.unwrap_or_default());
+            worth.extend(self.snapshot_files(&course.folder));
         }
         worth
+    }
+
+    /// The files of a course's newest snapshot.
+    fn snapshot_files(&self, folder: &str) -> Vec<Artifact> {
+        let mut files = Vec::new();
+        for path in [format!("courses/{folder}"), format!("courses/{folder}/tables")] {
+            let entries = self.with_tree(&path, Wait::Never, |tree| tree.list(&path)).unwrap_or_default();
+            files.extend(entries.into_iter().filter_map(|(_, node)| match node {
+                Node::File { body: Body::Artifact(artifact), .. } => Some(artifact),
+                _ => None,
+            }));
+        }
+        files
     }
 
     pub fn plan_indexing(&self) {
@@ -251,6 +263,11 @@ impl Known for Organisation {
     fn segment(&self, log: &Part, course: &CourseId) -> Option<u64> {
         let recipe = Recipe::Day { log: log.clone(), rule: self.rule };
         self.engine.known(&Artifact { recipe, output: Output::Course(course.clone()) })
+    }
+
+    fn decoded(&self, log: &Part) -> bool {
+        let recipe = Recipe::Day { log: log.clone(), rule: self.rule };
+        self.engine.known(&Artifact { recipe, output: Output::Order }).is_some()
     }
 
     fn unpacked(&self, package: &Part) -> Option<Arc<Vec<String>>> {

@@ -84,12 +84,12 @@ fn connect(settings: &Settings, org: &str) -> Result<Arc<dyn Source>> {
             region: s3.region.clone(),
             profile: s3.profile.clone(),
             path_style: match s3.addressing {
-                config::Addressing::Path => PathStyle::Path,
-                config::Addressing::VirtualHost => PathStyle::VirtualHost,
+                config::Addressing::Path => PathStyle::On,
+                config::Addressing::VirtualHost => PathStyle::Off,
             },
             requester_pays: match s3.payer {
-                config::Payer::Requester => RequesterPays::Requester,
-                config::Payer::BucketOwner => RequesterPays::Owner,
+                config::Payer::Requester => RequesterPays::On,
+                config::Payer::BucketOwner => RequesterPays::Off,
             },
             timeout: settings.timeout,
         })?)),
@@ -107,7 +107,7 @@ impl Organisation {
         let folder = settings.cache_dir(org);
         let (folder, data_key) = open_cache(&folder, &keys)?;
         let store = Store::open(&folder, &data_key, settings.cache_bytes)?;
-        let ledger = Arc::new(Ledger::open(&folder.join("ledger.sqlite"), &data_key)?);
+        let ledger = Arc::new(Ledger::open(&folder.join("ledger.sqlite"), Arc::new(data_key))?);
         let filter = Filter::new(&settings.courses, settings.since, settings.until)?;
         let inventory = Arc::new(Inventory::recall(org, source.clone(), ledger.clone(), filter)?);
         let engine = Engine::new(Parts {

@@ -13,9 +13,9 @@ use crate::volume::organisation::Organisation;
 
 /// How far an index walk has come, in recipes and in encoded bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IndexProgress {
-    pub done: usize,
-    pub total: usize,
+pub struct Progress {
+    pub done_objects: u64,
+    pub total_objects: u64,
     pub done_bytes: u64,
     pub total_bytes: u64,
 }
@@ -23,7 +23,7 @@ pub struct IndexProgress {
 /// What an index walk came to.
 #[derive(Debug, Default)]
 pub struct Indexed {
-    pub done: usize,
+    pub done: u64,
     /// Label and error of what could not be made.
     pub failed: Vec<(String, Error)>,
 }
@@ -34,7 +34,7 @@ impl Volume {
     pub fn index(
         &self,
         paths: &[String],
-        progress: &mut dyn FnMut(IndexProgress),
+        progress: &dyn Fn(Progress),
         wait: Wait<'_>,
     ) -> Result<Indexed> {
         let mut todo: Vec<(Arc<Organisation>, Artifact)> = Vec::new();
@@ -54,7 +54,7 @@ impl Volume {
     fn collect(&self, path: &str, wait: Wait<'_>, todo: &mut Vec<(Arc<Organisation>, Artifact)>) -> Result<()> {
         match self.lookup(path, wait).map_err(|error| error.about(path))? {
             Node::File { body: Body::Artifact(artifact), .. } => {
-                todo.push((self.organisation(path)?.clone(), artifact));
+                todo.push((self.maker(&artifact)?.clone(), artifact));
             }
             Node::File { .. } => {}
             Node::Dir { .. } => {
@@ -78,12 +78,12 @@ fn once_for(artifact: &Artifact) -> Vec<u8> {
 
 fn work_off(
     todo: &[(Arc<Organisation>, Artifact)],
-    progress: &mut dyn FnMut(IndexProgress),
+    progress: &dyn Fn(Progress),
     wait: Wait<'_>,
 ) -> Result<Indexed> {
     let bytes = |artifact: &Artifact| artifact.recipe.input().map_or(0, |part| part.encoded_bytes());
     let total_bytes = todo.iter().map(|(_, artifact)| bytes(artifact)).sum();
-    let mut now = IndexProgress { total: todo.len(), total_bytes, ..IndexProgress::default() };
+    let mut now = Progress { total_objects: todo.len() as u64, total_bytes, ..Progress::default() };
     let mut indexed = Indexed::default();
     for (organisation, artifact) in todo {
         progress(now);
@@ -97,7 +97,7 @@ fn work_off(
             Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
             Err(error) => indexed.failed.push((artifact.recipe.label(), error)),
         }
-        now.done += 1;
+        now.done_objects += 1;
         now.done_bytes += bytes(artifact);
     }
     progress(now);
