@@ -5,6 +5,7 @@
 //! through is data. [`scan`] finds the few members that matter in one pass over the bytes; [`walk`] is its slow twin,
 //! obviously right, and its way out of rare forms. Whose the event is, is decided by `whose`.
 
+#[cfg(target_arch = "x86_64")]
 mod blocks;
 mod text;
 mod walk;
@@ -17,7 +18,6 @@ use std::ops::Range;
 
 use crate::edx::course_run::CourseId;
 
-pub use blocks::{scan, scan_portable};
 pub use walk::walk;
 pub use whose::{Stated, attribute_fields, stated_course};
 
@@ -59,6 +59,16 @@ pub fn attribute(line: &[u8], rule: CourseRule) -> Attribution {
         None => Attribution::Malformed,
         Some(fields) => attribute_fields(&fields, rule),
     }
+}
+
+/// The members of the event in `line`; None where the line is not an event. Same answers as [`walk`], faster.
+#[inline]
+pub fn scan(line: &[u8]) -> Option<Fields<'_>> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(scanned) = blocks::scan(line) {
+        return scanned;
+    }
+    walk(line)
 }
 
 /// The members of one event that say whose it is: where their values begin in the line.

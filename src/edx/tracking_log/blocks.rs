@@ -3,7 +3,12 @@
 //! Strings are found as simdjson finds them (Langdale and Lemire, "Parsing Gigabytes of JSON per Second"): quotes
 //! that no odd run of backslashes escapes, then a prefix xor. Only the brackets and colons outside strings are then
 //! looked at one by one. Forms that do not occur in practice, depth beyond 64 and backslashes outside strings, are
-//! left to the byte walker.
+//! left to the byte walker; so is everything on processors without AVX2.
+
+use std::arch::x86_64::{
+    __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm256_cmpeq_epi8, _mm256_loadu_si256,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+};
 
 use crate::edx::tracking_log::text::unescape;
 use crate::edx::tracking_log::walk::walk;
@@ -11,19 +16,23 @@ use crate::edx::tracking_log::{Fields, Span, context_member, event_member, is_wh
 
 const BLOCK: usize = 64;
 
-/// The members of the event in `line`; None where the line is not an event. Same answers as `walk`, faster.
-pub fn scan(line: &[u8]) -> Option<Fields<'_>> {
-    #[cfg(target_arch = "x86_64")]
-    if x86::is_there() {
-        // SAFETY: what the function needs was just seen to be there.
-        return unsafe { x86::scan(line) };
-    }
-    scan_portable(line)
+/// The members of the event in `line`, as `walk` finds them; None where the processor lacks what this needs.
+#[inline]
+pub(super) fn scan(line: &[u8]) -> Option<Scanned<'_>> {
+    let able = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("pclmulqdq")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("lzcnt");
+    // SAFETY: the features that the function is compiled for were just seen to be there.
+    able.then(|| unsafe { scan_with_features(line) })
 }
 
-/// As `scan`, with plain arithmetic on any processor.
-pub fn scan_portable(line: &[u8]) -> Option<Fields<'_>> {
-    scan_with(line, classify, prefix_xor)
+/// None where the line is not an event.
+pub(super) type Scanned<'a> = Option<Fields<'a>>;
+
+#[target_feature(enable = "avx2,pclmulqdq,bmi1,lzcnt")]
+fn scan_with_features(line: &[u8]) -> Scanned<'_> {
+    scan_blocks(line, |block| classify(block), |bits| prefix_xor(bits))
 }
 
 /// One bit for each byte of a block, the first byte lowest.
@@ -35,24 +44,37 @@ struct Masks {
     structural: u64,
 }
 
+#[inline]
+#[target_feature(enable = "avx2")]
 fn classify(block: &[u8; BLOCK]) -> Masks {
-    let mut masks = Masks { quote: 0, backslash: 0, structural: 0 };
-    for (at, byte) in block.iter().enumerate() {
-        masks.quote |= u64::from(*byte == b'"') << at;
-        masks.backslash |= u64::from(*byte == b'\\') << at;
-        masks.structural |= u64::from(matches!(byte, b'{' | b'}' | b'[' | b']' | b':')) << at;
+    let halves = [0, BLOCK / 2].map(|at| {
+        // SAFETY: 32 bytes from 0 and from 32 lie in the block; the load needs no alignment.
+        unsafe { _mm256_loadu_si256(block.as_ptr().add(at).cast::<__m256i>()) }
+    });
+    let equal = |bytes: __m256i, byte: u8| _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte as i8));
+    let mask = |low: __m256i, high: __m256i| {
+        u64::from(_mm256_movemask_epi8(low) as u32) | u64::from(_mm256_movemask_epi8(high) as u32) << 32
+    };
+    let structural = halves.map(|bytes| {
+        // `[` and `]` differ from `{` and `}` in this one bit.
+        let folded = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+        let brackets = _mm256_or_si256(equal(folded, b'{'), equal(folded, b'}'));
+        _mm256_or_si256(brackets, equal(bytes, b':'))
+    });
+    Masks {
+        quote: mask(equal(halves[0], b'"'), equal(halves[1], b'"')),
+        backslash: mask(equal(halves[0], b'\\'), equal(halves[1], b'\\')),
+        structural: mask(structural[0], structural[1]),
     }
-    masks
 }
 
 /// Each bit the parity of the bits up to and including it.
-fn prefix_xor(mut bits: u64) -> u64 {
-    for shift in [1, 2, 4, 8, 16, 32] {
-        bits ^= bits << shift;
-    }
-    bits
+#[inline]
+#[target_feature(enable = "pclmulqdq")]
+fn prefix_xor(bits: u64) -> u64 {
+    let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), _mm_set_epi64x(0, -1));
+    _mm_cvtsi128_si64(product) as u64
 }
-
 /// How a look at one structural byte ends.
 enum Step {
     On,
@@ -63,12 +85,10 @@ enum Step {
     Rare,
 }
 
+/// Takes the two functions that need the processor's features as closures, and is inlined into the function that has
+/// them: so all of it is compiled for them.
 #[inline(always)]
-fn scan_with(
-    line: &[u8],
-    classify: impl Fn(&[u8; BLOCK]) -> Masks,
-    prefix_xor: impl Fn(u64) -> u64,
-) -> Option<Fields<'_>> {
+fn scan_blocks(line: &[u8], classify: impl Fn(&[u8; BLOCK]) -> Masks, prefix_xor: impl Fn(u64) -> u64) -> Scanned<'_> {
     let start = if line.first() == Some(&b'{') { 0 } else { memchr::memchr(b'{', line)? };
     let mut machine = Machine::new(line);
     let mut strings = Strings { escaped: 0, inside: 0 };
@@ -268,60 +288,4 @@ impl<'a> Machine<'a> {
 
 fn ends_in_odd_backslashes(bytes: &[u8]) -> bool {
     bytes.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::{
-        __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm256_cmpeq_epi8, _mm256_loadu_si256,
-        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
-    };
-
-    use super::{BLOCK, Masks, scan_with};
-    use crate::edx::tracking_log::Fields;
-
-    /// Whether this processor has all that `scan` uses.
-    #[inline(always)]
-    pub(super) fn is_there() -> bool {
-        is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("pclmulqdq")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("lzcnt")
-    }
-
-    #[target_feature(enable = "avx2,pclmulqdq,bmi1,lzcnt")]
-    pub(super) fn scan(line: &[u8]) -> Option<Fields<'_>> {
-        scan_with(line, |block| classify(block), |bits| prefix_xor(bits))
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn classify(block: &[u8; BLOCK]) -> Masks {
-        let halves = [0, BLOCK / 2].map(|at| {
-            // SAFETY: 32 bytes from 0 and from 32 lie in the block; the load needs no alignment.
-            unsafe { _mm256_loadu_si256(block.as_ptr().add(at).cast::<__m256i>()) }
-        });
-        let equal = |bytes: __m256i, byte: u8| _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte as i8));
-        let mask = |low: __m256i, high: __m256i| {
-            u64::from(_mm256_movemask_epi8(low) as u32) | u64::from(_mm256_movemask_epi8(high) as u32) << 32
-        };
-        let structural = halves.map(|bytes| {
-            // `[` and `]` differ from `{` and `}` in this one bit.
-            let folded = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
-            let brackets = _mm256_or_si256(equal(folded, b'{'), equal(folded, b'}'));
-            _mm256_or_si256(brackets, equal(bytes, b':'))
-        });
-        Masks {
-            quote: mask(equal(halves[0], b'"'), equal(halves[1], b'"')),
-            backslash: mask(equal(halves[0], b'\\'), equal(halves[1], b'\\')),
-            structural: mask(structural[0], structural[1]),
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "pclmulqdq")]
-    fn prefix_xor(bits: u64) -> u64 {
-        let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), _mm_set_epi64x(0, -1));
-        _mm_cvtsi128_si64(product) as u64
-    }
 }

@@ -137,6 +137,6 @@ fn only_white_space_may_follow_the_event() {
         ("{\"a\": [NaN, \u{1}\u{fffd}, {\"b\": \"\t\"}]}", true),
     ] {
         assert_eq!(scan(line.as_bytes()).is_some(), event, "{line:?}");
-        assert_eq!(scan_portable(line.as_bytes()), walk(line.as_bytes()), "{line:?}");
+        assert_eq!(walk(line.as_bytes()).is_some(), event, "{line:?}");
     }
 }

@@ -97,24 +97,25 @@ fn string_end(line: &[u8], mut from: usize) -> Option<usize> {
     }
 }
 
-/// The value of the last member called `name` of the object that `text` begins with, from its first byte on.
-pub fn member_of<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    if text.first() != Some(&b'{') {
-        return None;
-    }
-    let mut value_start = None;
-    walk_object(text, 0, |depth, _, key, value| {
-        if depth == 1 && unescape(&text[key]) == name {
-            value_start = Some(value);
-        }
-    })?;
-    text.get(value_start?..)
+/// An object's members of the names asked for, each from its value's first byte on, and where the object ends.
+pub struct Members<'a, const N: usize> {
+    pub values: [Option<&'a [u8]>; N],
+    pub end: usize,
 }
 
-/// The object that `text` begins with, up to its closing bracket.
-pub fn object_at(text: &[u8]) -> Option<&[u8]> {
+/// The members called `names` of the object that `text` begins with, the last of each name; None if it is not one.
+pub fn members_of<'a, const N: usize>(text: &'a [u8], names: [&str; N]) -> Option<Members<'a, N>> {
     if text.first() != Some(&b'{') {
         return None;
     }
-    text.get(..walk_object(text, 0, |_, _, _, _| {})?)
+    let mut values = [None; N];
+    let end = walk_object(text, 0, |depth, _, key, value| {
+        if depth == 1 {
+            let key = unescape(&text[key]);
+            if let Some(found) = names.iter().position(|name| key == *name) {
+                values[found] = text.get(value..);
+            }
+        }
+    })?;
+    Some(Members { values, end })
 }

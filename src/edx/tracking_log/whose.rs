@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::text::{percent_decode, strip, unescape};
-use crate::edx::tracking_log::walk::{member_of, object_at, string_at};
+use crate::edx::tracking_log::walk::{members_of, string_at};
 use crate::edx::tracking_log::{Attribution, CourseRule, Evidence, Fields, skip_white};
 
 /// What `context.course_id` says.
@@ -58,21 +58,18 @@ fn producers_course(fields: &Fields<'_>) -> Option<CourseId> {
 /// The reading with (a) to (e): URLs also without a context, decoded, also of old blocks; then the payload.
 fn recalled_course(fields: &Fields<'_>) -> Option<(CourseId, Evidence)> {
     let url = event_url(fields);
-    let from_url = url.as_deref().and_then(course_of_decoded_url);
-    if let Some(id) = from_url {
+    if let Some(id) = url.as_deref().and_then(course_of_decoded_url) {
         return Some((id, Evidence::Mentioned));
     }
-    let payload = payload(fields)?;
-    let from_login = url.as_deref().filter(|url| is_login(url)).and_then(|_| course_after_login(&payload));
-    if let Some(id) = from_login {
-        return Some((id, Evidence::Mentioned));
+    let value = fields.event_and_rest()?;
+    if value.first() == Some(&b'{') {
+        return Payload::read(value)?.course(url.as_deref());
     }
-    if let Some(id) = payload_text(&payload, "course_id").and_then(|text| CourseId::parse(strip(&text))) {
-        return Some((id, Evidence::Stated));
-    }
-    let blocks = ["id", "problem_id", "module_id"];
-    let id = blocks.iter().find_map(|name| CourseId::of_block(strip(&payload_text(&payload, name)?)))?;
-    Some((id, Evidence::Mentioned))
+    let text = string_of(value)?;
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    let payload = Payload::read(text.as_bytes())?;
+    // A string must be the object alone: others are not JSON, be they cut or not.
+    if payload.bytes == text.len() { payload.course(url.as_deref()) } else { None }
 }
 
 /// The URL or path that an event came from: `event_type` of the server's events, `page` of a browser's.
@@ -142,28 +139,45 @@ fn is_login(url: &str) -> bool {
     url.starts_with("/accounts/login")
 }
 
-/// The course of the page that somebody was sent to log in from.
-fn course_after_login(payload: &[u8]) -> Option<CourseId> {
-    let next = member_of(member_of(payload, "GET")?, "next")?;
-    let first = next.get(skip_white(next, 1)..).filter(|_| next[0] == b'[')?;
-    course_of_decoded_url(&unescape(string_at(first, 0)?))
+/// The members of a payload that may name a course, each from its value's first byte on.
+struct Payload<'a> {
+    course_id: Option<&'a [u8]>,
+    blocks: [Option<&'a [u8]>; 3],
+    get: Option<&'a [u8]>,
+    /// Its length.
+    bytes: usize,
 }
 
-/// The event's payload where it is an object, be it written as one or as JSON text in a string.
-fn payload<'a>(fields: &Fields<'a>) -> Option<Cow<'a, [u8]>> {
-    let value = fields.event_and_rest()?;
-    match value.first()? {
-        b'{' => Some(Cow::Borrowed(object_at(value)?)),
-        b'"' => {
-            let text = unescape(string_at(value, 0)?);
-            let text = text.trim_matches([' ', '\t', '\r', '\n']);
-            let whole = object_at(text.as_bytes())?.len() == text.len();
-            whole.then(|| Cow::Owned(text.as_bytes().to_vec()))
+impl<'a> Payload<'a> {
+    /// The object that `text` begins with.
+    fn read(text: &'a [u8]) -> Option<Self> {
+        let members = members_of(text, ["course_id", "id", "problem_id", "module_id", "GET"])?;
+        let [course_id, id, problem_id, module_id, get] = members.values;
+        Some(Payload { course_id, blocks: [id, problem_id, module_id], get, bytes: members.end })
+    }
+
+    fn course(&self, url: Option<&str>) -> Option<(CourseId, Evidence)> {
+        if url.is_some_and(is_login)
+            && let Some(id) = self.course_after_login()
+        {
+            return Some((id, Evidence::Mentioned));
         }
-        _ => None,
+        if let Some(id) = self.course_id.and_then(string_of).and_then(|text| CourseId::parse(strip(&text))) {
+            return Some((id, Evidence::Stated));
+        }
+        let id = self.blocks.iter().find_map(|block| CourseId::of_block(strip(&string_of((*block)?)?)))?;
+        Some((id, Evidence::Mentioned))
+    }
+
+    /// The course of the page that somebody was sent to log in from.
+    fn course_after_login(&self) -> Option<CourseId> {
+        let next = members_of(self.get?, ["next"])?.values[0]?;
+        let first = next.get(skip_white(next, 1)..).filter(|_| next[0] == b'[')?;
+        course_of_decoded_url(&string_of(first)?)
     }
 }
 
-fn payload_text<'a>(payload: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
-    Some(unescape(string_at(member_of(payload, name)?, 0)?))
+/// The text of the string that `value` begins with.
+fn string_of(value: &[u8]) -> Option<Cow<'_, str>> {
+    Some(unescape(string_at(value, 0)?))
 }

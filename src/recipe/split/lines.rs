@@ -132,7 +132,9 @@ impl<'r> Lines<'r> {
         self.searched = self.searched.saturating_sub(self.unread.start);
         self.unread = 0..self.unread.len();
         if self.buffer.len() - self.unread.end < READ_BYTES {
-            let length = (2 * self.buffer.len()).min(LINE_LIMIT + READ_BYTES);
+            let most = LINE_LIMIT + READ_BYTES;
+            // The last step is a large one: growing from near the limit would hold the line twice for a moment.
+            let length = if self.buffer.len() < most / 4 { 2 * self.buffer.len() } else { most };
             self.buffer.reserve_exact(length - self.buffer.len());
             self.buffer.resize(length, 0);
         }
