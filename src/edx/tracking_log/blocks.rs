@@ -75,6 +75,7 @@ fn prefix_xor(bits: u64) -> u64 {
     let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), _mm_set_epi64x(0, -1));
     _mm_cvtsi128_si64(product) as u64
 }
+
 /// How a look at one structural byte ends.
 enum Step {
     On,
