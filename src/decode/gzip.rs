@@ -32,7 +32,7 @@ struct Gunzip {
 
 enum State {
     Between(Input),
-    Member(GzDecoder<Input>),
+    Member(Box<GzDecoder<Input>>),
     Ended,
     Failed(Error),
 }
@@ -46,7 +46,7 @@ impl Gunzip {
                         return Ok(0);
                     }
                     self.members += 1;
-                    self.state = State::Member(GzDecoder::new(input));
+                    self.state = State::Member(Box::new(GzDecoder::new(input)));
                 }
                 State::Member(mut member) => {
                     let bytes = member.read(buffer).map_err(explain)?;

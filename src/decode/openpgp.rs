@@ -3,6 +3,7 @@
 //! Certificates are never judged: expired, revoked and SHA-1-bound keys decrypt, since a package of past years was
 //! made for them. What a message's producer did is judged all the more: see `message`.
 
+mod framing;
 mod keys;
 mod message;
 
@@ -16,6 +17,9 @@ pub use crate::decode::openpgp::keys::{KeyHint, Passphrase, SecretKeys};
 pub use crate::decode::openpgp::message::decrypt;
 use crate::error::{Error, ErrorKind, Result};
 
+/// The second half of every command that re-encrypts, and the whole of the usual one.
+const AGAIN: &str = "gpg --output NEW.gpg --recipient KEY --encrypt";
+const OLD_TO_NEW: &str = "gpg --decrypt OLD.gpg | gpg --output NEW.gpg --recipient KEY --encrypt";
 /// Largest secret that `unwrap` gives back.
 const SECRET_LIMIT: usize = 4096;
 

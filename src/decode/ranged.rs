@@ -17,8 +17,8 @@ pub trait Ranged {
 
 /// Where a window that misses fetches.
 pub enum Fetch {
-    /// What lies between the wanted byte and the window, at least this much: for a directory at the tail.
-    Downwards { bytes: u64, times: usize, limit: u64 },
+    /// What lies between the wanted byte and the window, so often and so much at most: for a directory at the tail.
+    Downwards { times: usize, limit: u64 },
     /// A block from the wanted byte on, replacing the window: for headers far apart.
     Block { bytes: u64 },
 }
@@ -52,8 +52,9 @@ impl<'a> Window<'a> {
                 self.piece = fetched(self.archive, self.position..end)?;
                 self.start = self.position;
             }
-            Fetch::Downwards { bytes, times, limit } => {
-                let start = self.position.min(self.start.saturating_sub(*bytes));
+            Fetch::Downwards { times, limit } => {
+                let start = self.position;
+                // Nothing above the window is missing: it reaches to the archive's end.
                 if *times == 0 || self.start - start > *limit {
                     return Err(Error::corrupt("its directory is not where its end says"));
                 }

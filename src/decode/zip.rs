@@ -77,7 +77,7 @@ impl Directory {
     /// deflated, and every entry of a name that occurs twice, since programs differ in which of them they take.
     /// Errors: `Corrupt` if there is no directory, or a damaged one; the archive's own errors come through.
     pub fn read(archive: &dyn Ranged) -> Result<Directory> {
-        let fetch = Fetch::Downwards { bytes: 0, times: DIRECTORY_FETCHES, limit: DIRECTORY_LIMIT };
+        let fetch = Fetch::Downwards { times: DIRECTORY_FETCHES, limit: DIRECTORY_LIMIT };
         let window = Window::new(archive, TAIL_BYTES, fetch)?;
         // Offsets in a package count from its first byte; searching for others would read all of it.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };

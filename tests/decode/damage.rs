@@ -1,5 +1,7 @@
-use edxfs::decode::openpgp::SecretKeys;
-use edxfs::error::ErrorKind;
+use std::io::Read;
+
+use edxfs::decode::openpgp::{self, SecretKeys};
+use edxfs::error::{Error, ErrorKind};
 
 use crate::fixtures::*;
 
@@ -36,7 +38,7 @@ fn a_flipped_bit_never_gives_other_bytes() {
             bad[at] ^= 1 << (at % 8);
             match decrypted(&keys, &bad) {
                 Ok(plain) => assert!(at < body && plain == log, "{compression}, byte {at} of {}", good.len()),
-                Err(error) if at >= body + 1 => assert!(
+                Err(error) if at > body => assert!(
                     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported),
                     "{compression}, byte {at}: {error}"
                 ),
@@ -91,15 +93,52 @@ fn compression_bombs_end_in_an_error() {
     let honest = gpg.encrypted(&vec![0; 60 << 20], &[CZAR], &[]);
     assert_eq!(decrypted(&keys, &honest).unwrap().len(), 60 << 20);
 }
+
+/// Gives few bytes at a time, then fails like a source that went away.
+struct Failing {
+    content: std::io::Cursor<Vec<u8>>,
+    piece: usize,
+    good: usize,
+}
+
+impl Read for Failing {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.good.saturating_sub(self.content.position() as usize);
+        if left == 0 {
+            return Err(Error::new(ErrorKind::Unreachable, "went away").into());
+        }
+        let bytes = buffer.len().min(self.piece).min(left);
+        self.content.read(&mut buffer[..bytes])
+    }
+}
+
 #[test]
-fn zz_debug() {
+fn a_failing_source_keeps_its_own_error_and_small_pieces_are_enough() {
     let gpg = gpg();
     let keys = gpg.keys(CZAR);
-    for bytes in [2000, 100_000, 500_000, 600_000, 1 << 20, 2 << 20, 3 << 20] {
-        let message = gpg.encrypted(&noise(bytes), &[CZAR], &[]);
-        for tail in [1, 2, 3, 4, 5, 7, 8, 16, 600] {
-            let r = decrypted(&keys, &[&message, &vec![0x0a; tail][..]].concat());
-            eprintln!("{bytes} {tail} {:?}", r.map(|p| p.len()));
-        }
+    let plain = noise(3 << 20);
+    let message = gpg.encrypted(&plain, &[MASTER, CZAR], &[]);
+    let body = body_offset(&message);
+    let opened = |piece, good| -> edxfs::error::Result<Vec<u8>> {
+        let source = Failing { content: std::io::Cursor::new(message.clone()), piece, good };
+        let mut plain = Vec::new();
+        openpgp::decrypt(&keys, Box::new(source))?.read_to_end(&mut plain)?;
+        Ok(plain)
+    };
+    for good in [0, 1, 10, body, body + 1, body + 20, body + 60, 70_000, 1 << 20, message.len() - 1, message.len()] {
+        let error = opened(1000, good).map(|plain| plain.len()).expect_err("the source fails");
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "after {good}: {error}");
+    }
+    assert!(opened(777, usize::MAX).unwrap() == plain);
+}
+
+#[test]
+fn an_error_stays() {
+    let gpg = gpg();
+    let message = gpg.encrypted(&noise(3 << 20), &[CZAR], &[]);
+    let mut reader = openpgp::decrypt(&gpg.keys(CZAR), boxed(&message[..2 << 20])).unwrap();
+    reader.read_to_end(&mut Vec::new()).unwrap_err();
+    for _ in 0..2 {
+        assert_eq!(Error::from(reader.read(&mut [0; 9]).unwrap_err()).kind(), ErrorKind::Corrupt);
     }
 }

@@ -1,10 +1,14 @@
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
 use edxfs::decode::openpgp::{KeyHint, Passphrase, SecretKeys, unwrap, wrap};
 use edxfs::decode::{Layers, decode};
 use edxfs::error::{ErrorKind, Result};
-use std::io::Read;
+use sequoia_openpgp::Cert;
+use sequoia_openpgp::parse::Parse;
+use sequoia_openpgp::serialize::stream::{Compressor, Encryptor, LiteralWriter, Message, Recipient};
+use sequoia_openpgp::types::{CompressionAlgorithm, Features};
 
 use crate::fixtures::*;
 
@@ -220,4 +224,54 @@ fn a_wrapped_secret_opens_with_each_key_even_locked_or_expired_ones() {
     assert_eq!(wrap(&SecretKeys::none(), &secret).unwrap_err().kind(), ErrorKind::NoSecretKey);
     let large = gpg.encrypted(&noise(5000), &[CZAR], &[]);
     assert_eq!(unwrap(&keys, &large).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+/// A message that GnuPG 2.2 cannot write, straight from the OpenPGP crate: `nested` times compressed, around `plain`.
+fn crafted(certificate: &[u8], features: Features, nested: usize, plain: &[u8]) -> Vec<u8> {
+    let certificate = Cert::from_bytes(certificate).unwrap();
+    let subkey = certificate.keys().subkeys().next().unwrap().key();
+    let recipient = Recipient::new(features, subkey.key_handle(), subkey);
+    let mut message = Vec::new();
+    let mut layers = Encryptor::for_recipients(Message::new(&mut message), [recipient]).build().unwrap();
+    for _ in 0..nested {
+        layers = Compressor::new(layers).algo(CompressionAlgorithm::Zip).build().unwrap();
+    }
+    let mut literal = LiteralWriter::new(layers).build().unwrap();
+    literal.write_all(plain).unwrap();
+    literal.finalize().unwrap();
+    message
+}
+
+#[test]
+fn seipd_version_2_is_read_and_its_damage_found() {
+    let gpg = gpg();
+    let keys = gpg.keys(CZAR);
+    let certificate = run(&mut gpg.command(&["--export", CZAR]), b"");
+    for plain in [log_lines(2_000), noise(3 << 20)] {
+        let features = Features::empty().set_seipdv2();
+        let good = crafted(&certificate, features, 1, &plain);
+        assert!(decrypted(&keys, &good).unwrap() == plain);
+        let body = body_offset(&good);
+        for at in (body + 50..good.len()).step_by(good.len() / 9).chain([good.len() - 1]) {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            let error = decrypted(&keys, &bad).map(|plain| plain.len()).expect_err("a flipped bit");
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "byte {at}: {error}");
+        }
+    }
+}
+
+#[test]
+fn compression_inside_compression_is_read_but_not_endlessly() {
+    let gpg = gpg();
+    let keys = gpg.keys(CZAR);
+    let certificate = run(&mut gpg.command(&["--export", CZAR]), b"");
+    let log = log_lines(50_000);
+    for (nested, readable) in [(0, true), (2, true), (4, true), (5, false), (12, false)] {
+        let message = crafted(&certificate, Features::empty().set_seipdv1(), nested, &log);
+        match decrypted(&keys, &message) {
+            Ok(plain) => assert!(readable && plain == log, "{nested}"),
+            Err(error) => assert!(!readable && error.kind() == ErrorKind::Corrupt, "{nested}: {error}"),
+        }
+    }
 }

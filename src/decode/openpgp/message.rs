@@ -1,6 +1,8 @@
 //! One encrypted message → its plaintext, as a stream; what it may look like, and what it is called when it does not.
 
 use std::io::{self, Cursor, Read};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sequoia_openpgp as openpgp;
@@ -14,6 +16,8 @@ use sequoia_openpgp::policy::Policy;
 use sequoia_openpgp::types::{AEADAlgorithm, PublicKeyAlgorithm, SymmetricAlgorithm};
 use sequoia_openpgp::{Cert, KeyHandle, Packet};
 
+use crate::decode::openpgp::OLD_TO_NEW;
+use crate::decode::openpgp::framing::Framing;
 use crate::decode::openpgp::keys::SecretKeys;
 use crate::decode::ratio::{Counting, Intake};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,10 +28,10 @@ const BUFFER_BYTES: usize = 512 << 10;
 const COMPRESSION_LIMIT: usize = 4;
 /// Packets of one message; a message for many recipients has one for each.
 const PACKET_LIMIT: usize = 4096;
+/// Ciphertext fetched ahead: the session keys of a hundred recipients, and the first of the encrypted data.
+const START_BYTES: usize = 64 << 10;
 /// Recipients named in a message to people.
 const NAMED_RECIPIENTS: usize = 8;
-
-const AGAIN: &str = "gpg --encrypt --recipient KEY --output NEW.gpg";
 
 /// Decrypts one binary OpenPGP message.
 ///
@@ -39,26 +43,25 @@ const AGAIN: &str = "gpg --encrypt --recipient KEY --output NEW.gpg";
 pub fn decrypt(keys: &SecretKeys, input: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
     let intake = Intake::default();
     let verdict = Verdict::default();
-    let input = Input { inner: Mutex::new(intake.counting(checked_start(input)?)), verdict: verdict.clone() };
+    let input = Input::begin(intake.counting(input), verdict.clone())?;
+    let ended = input.ended.clone();
     let rules = Rules { keys: keys.clone(), verdict: verdict.clone(), seen: Seen::default() };
-    let decryptor = DecryptorBuilder::from_reader(input)
-        .and_then(|builder| builder.buffer_size(BUFFER_BYTES).with_policy(&ANY_AGE, None, rules))
-        .map_err(|error| verdict.given().unwrap_or_else(|| refusal(error.downcast_ref())))?;
-    Ok(Box::new(Plaintext { decryptor, verdict, intake, plain_bytes: 0 }))
+    let begun = unpanicked(|| {
+        DecryptorBuilder::from_reader(input)
+            .and_then(|builder| builder.buffer_size(BUFFER_BYTES).with_policy(&ANY_AGE, None, rules))
+    });
+    let decryptor = match begun {
+        Some(Ok(decryptor)) => decryptor,
+        Some(Err(error)) => return Err(verdict.given().unwrap_or_else(|| refusal(error.downcast_ref()))),
+        None => return Err(verdict.given().unwrap_or_else(damaged)),
+    };
+    Ok(Box::new(Plaintext { decryptor, verdict, ended, intake, plain_bytes: 0 }))
 }
 
-/// The input again, if its first byte can begin a binary message.
-fn checked_start(mut input: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
-    let mut start = Vec::with_capacity(16);
-    input.as_mut().take(16).read_to_end(&mut start)?;
-    match start.first() {
-        None => Err(Error::corrupt("is empty (0 bytes): its encryption failed at the producer")),
-        Some(byte) if byte & 0x80 != 0 => Ok(Box::new(Cursor::new(start).chain(input))),
-        Some(_) if start.starts_with(b"-----BEGIN PGP") => {
-            Err(Error::unsupported("is an OpenPGP message in ASCII armor").advise("make it binary with gpg --dearmor"))
-        }
-        Some(_) => Err(Error::corrupt("is not an OpenPGP message")),
-    }
+/// None if `work` panicked: the OpenPGP crate does where its input fails within the first bytes of encrypted data.
+/// What `work` borrows must not be used again then.
+fn unpanicked<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 /// The first error that we, not the OpenPGP crate, found: it would come out of the crate in disguise, or not at all.
@@ -75,36 +78,110 @@ impl Verdict {
     }
 }
 
-/// The ciphertext; the lock is never taken, it makes the reader `Sync`, which the OpenPGP crate asks for.
+/// The ciphertext up to the end of its encrypted packet; what lies behind it is judged and kept back.
 struct Input {
-    inner: Mutex<Counting<Box<dyn Read + Send>>>,
+    /// The message's first bytes, fetched before the OpenPGP crate sees any.
+    start: Cursor<Vec<u8>>,
+    /// The lock is never taken: it makes the reader `Sync`, which the OpenPGP crate asks for.
+    rest: Mutex<Counting<Box<dyn Read + Send>>>,
+    framing: Framing,
+    ended: Arc<AtomicBool>,
     verdict: Verdict,
+}
+
+impl Input {
+    fn begin(mut rest: Counting<Box<dyn Read + Send>>, verdict: Verdict) -> Result<Self> {
+        let mut start = Vec::with_capacity(START_BYTES);
+        (&mut rest).take(START_BYTES as u64).read_to_end(&mut start)?;
+        match start.first() {
+            None => return Err(Error::corrupt("is empty (0 bytes): its encryption failed at the producer")),
+            Some(byte) if byte & 0x80 != 0 => {}
+            Some(_) if start.starts_with(b"-----BEGIN PGP") => {
+                let armored = Error::unsupported("is an OpenPGP message in ASCII armor");
+                return Err(armored.advise("make it binary with gpg --dearmor"));
+            }
+            Some(_) => return Err(Error::corrupt("is not an OpenPGP message")),
+        }
+        let whole = start.len() < START_BYTES;
+        let mut framing = Framing::new();
+        let inside = framing.push(&start)?;
+        if whole {
+            framing.finish()?;
+        }
+        start.truncate(inside);
+        let ended = Arc::new(AtomicBool::new(whole));
+        Ok(Input { start: Cursor::new(start), rest: Mutex::new(rest), framing, ended, verdict })
+    }
+
+    fn advance(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if !self.framing.ended() {
+            let bytes = self.fetch(buffer)?;
+            let inside = self.framing.push(&buffer[..bytes])?;
+            if bytes > 0 && !self.framing.ended() {
+                return Ok(inside);
+            }
+            self.drain()?;
+            return Ok(inside);
+        }
+        self.drain().map(|()| 0)
+    }
+
+    /// Judges what lies behind the encrypted packet, to the end of the input.
+    fn drain(&mut self) -> Result<()> {
+        let mut buffer = [0; 4096];
+        while !self.ended.load(Ordering::Relaxed) {
+            let bytes = self.fetch(&mut buffer)?;
+            self.framing.push(&buffer[..bytes])?;
+            if bytes == 0 {
+                self.framing.finish()?;
+                self.ended.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let rest = self.rest.get_mut().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match rest.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
 }
 
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        inner.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted => error,
-            _ => self.verdict.give(Error::from(error)).into(),
-        })
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        match self.start.read(buffer)? {
+            0 => self.advance(buffer).map_err(|error| self.verdict.give(error).into()),
+            bytes => Ok(bytes),
+        }
     }
 }
 
 struct Plaintext {
     decryptor: Decryptor<'static, Rules>,
     verdict: Verdict,
+    /// Whether the whole input has been read and is in order.
+    ended: Arc<AtomicBool>,
     intake: Intake,
     plain_bytes: u64,
 }
 
 impl Plaintext {
+    fn whole(&self) -> bool {
+        let ended = self.ended.load(Ordering::Relaxed);
+        ended && self.decryptor.message_processed() && self.decryptor.helper_ref().seen.whole
+    }
+
     fn advance(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let bytes = self.decryptor.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => Error::corrupt("its OpenPGP message is cut short"),
-            _ => damaged(),
-        })?;
-        if bytes == 0 && !(self.decryptor.message_processed() && self.decryptor.helper_ref().seen.whole) {
+        let read = unpanicked(|| self.decryptor.read(buffer)).ok_or_else(damaged)?;
+        let bytes = read.map_err(|_| damaged())?;
+        if bytes == 0 && !self.whole() {
             return Err(damaged());
         }
         self.plain_bytes += bytes as u64;
@@ -142,7 +219,7 @@ fn refusal(error: Option<&openpgp::Error>) -> Error {
         Some(E::UnsupportedSymmetricAlgorithm(cipher)) => unsupported_cipher(*cipher),
         Some(E::UnsupportedAEADAlgorithm(mode)) => {
             let mode = format!("is encrypted in the mode {mode}, which is not read");
-            Error::unsupported(mode).advise(format!("re-encrypt it: gpg --decrypt OLD.gpg | {AGAIN}"))
+            Error::unsupported(mode).advise(format!("re-encrypt it: {OLD_TO_NEW}"))
         }
         Some(E::UnsupportedPublicKeyAlgorithm(algorithm)) => unsupported_key(*algorithm),
         Some(E::MalformedMessage(_) | E::MalformedPacket(_)) => Error::corrupt("is not a well-formed OpenPGP message"),
@@ -152,7 +229,7 @@ fn refusal(error: Option<&openpgp::Error>) -> Error {
 
 fn unsupported_cipher(cipher: SymmetricAlgorithm) -> Error {
     Error::unsupported(format!("is encrypted with {cipher}, which is not read"))
-        .advise(format!("re-encrypt it: gpg --decrypt OLD.gpg | {AGAIN}"))
+        .advise(format!("re-encrypt it: {OLD_TO_NEW}"))
 }
 
 #[expect(deprecated, reason = "ElGamal is old, and so are packages")]
@@ -162,7 +239,7 @@ fn unsupported_key(algorithm: PublicKeyAlgorithm) -> Error {
         other => other.to_string(),
     };
     Error::unsupported(format!("is encrypted to {name} keys only, which are not read"))
-        .advise(format!("re-encrypt it to an RSA or ECDH key: gpg --decrypt OLD.gpg | {AGAIN}"))
+        .advise(format!("re-encrypt it to an RSA or ECDH key: {OLD_TO_NEW}"))
 }
 
 /// A policy that accepts what decrypting asks about, of every age; signatures and keys it is never asked about.
@@ -212,10 +289,6 @@ impl Rules {
             return Err(Error::corrupt("has bytes behind the end of its OpenPGP message"));
         }
         match tag {
-            Tag::SED => Err(Error::unsupported("is encrypted without integrity protection (OpenPGP tag 9)")
-                .advise(format!("if you trust it, re-encrypt it: gpg --ignore-mdc-error --decrypt OLD.gpg | {AGAIN}"))),
-            Tag::AED => Err(Error::unsupported("is encrypted in GnuPG's OCB form (OpenPGP tag 20)")
-                .advise(format!("re-encrypt it with GnuPG 2.3 or later: gpg --decrypt OLD.gpg | {AGAIN} --rfc4880"))),
             Tag::SEIP if self.seen.decrypted => {
                 Err(Error::unsupported("is encrypted twice")
                     .advise("take one layer off: gpg --decrypt OLD.gpg > NEW.gpg"))
@@ -223,11 +296,9 @@ impl Rules {
             Tag::SEIP => match packet {
                 Packet::SEIP(_) => Ok(()),
                 _ => Err(Error::unsupported("is encrypted in a form of a newer OpenPGP version")
-                    .advise(format!("re-encrypt it: gpg --decrypt OLD.gpg | {AGAIN}"))),
+                    .advise(format!("re-encrypt it: {OLD_TO_NEW}"))),
             },
-            Tag::Literal | Tag::CompressedData if !self.seen.decrypted => {
-                Err(Error::corrupt("is an OpenPGP message that is not encrypted"))
-            }
+            Tag::Literal | Tag::CompressedData if !self.seen.decrypted => Err(damaged()),
             Tag::Literal => {
                 self.seen.literal = true;
                 Ok(())
@@ -274,7 +345,7 @@ impl Rules {
         }
         if pkesks.is_empty() && !skesks.is_empty() {
             return Error::unsupported("is encrypted to a passphrase, not to a key")
-                .advise(format!("re-encrypt it: gpg --decrypt OLD.gpg | {AGAIN}"));
+                .advise(format!("re-encrypt it: {OLD_TO_NEW}"));
         }
         if let Some(first) = pkesks.first()
             && pkesks.iter().all(|pkesk| !pkesk.pk_algo().is_supported())
