@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use jiff::civil::Date;
 
+use crate::demo::course::{Course, Enrolment};
 use crate::demo::event::{self, odd};
 use crate::demo::line::{Draft, EventSource, Moment, Scene, TimeForm};
 use crate::demo::organisation::Organisation;
@@ -20,10 +21,11 @@ pub fn write_day(plan: &Plan, org: &Organisation, site: Site, date: Date, out: &
     let mut random = Random::new(plan.seed, &format!("events {site:?} {name}"));
     let mut draft = Draft::new();
     let mut line = String::new();
+    let mut visits = Visits::begin(org, site, &mut random);
     let mut odd_lines = OddLines::new(plan, date, lines);
     for number in 0..lines {
-        let moment = moment(&name, number, lines, &mut random);
-        let mut scene = scene(org, site, &name, moment, &mut random);
+        let mut scene = visits.next_scene(org, site, &name, &mut random);
+        scene.moment = moment(&name, number, lines, &mut random);
         scene.key_order = (number * SERVERS / lines.max(1)) as usize;
         if let Some(oddity) = odd_lines.due(number) {
             let bytes = oddity(&mut odd::Odd {
@@ -89,24 +91,51 @@ fn moment(date: &str, number: u32, lines: u32, random: &mut Random) -> Moment {
     }
 }
 
-fn scene<'a>(org: &'a Organisation, site: Site, date: &'a str, moment: Moment, random: &mut Random) -> Scene<'a> {
-    let course = org.draw_course(site, random);
-    let enrolments = course.enrolments(site);
-    let enrolment = &enrolments[random.low_index(enrolments.len())];
-    let learner = &org.learners[enrolment.learner];
-    // One session for each six hours.
-    let mut session = Random::new(learner.id, &learner.hash_id[..8]);
-    for _ in 0..moment.second / 21_600 {
-        session.number();
+/// Somebody at work on one page of one course.
+struct Visit<'a> {
+    course: &'a Course,
+    enrolment: &'a Enrolment,
+    session: String,
+    place: usize,
+}
+
+impl<'a> Visit<'a> {
+    fn begin(org: &'a Organisation, site: Site, random: &mut Random) -> Self {
+        let course = org.draw_course(site, random);
+        let enrolments = course.enrolments(site);
+        let enrolment = &enrolments[random.low_index(enrolments.len())];
+        Visit { course, enrolment, session: random.hex(32), place: random.low_index(course.pages.len()) }
     }
-    Scene {
-        site,
-        course,
-        learner,
-        anonymous_id: &enrolment.anonymous_id,
-        moment,
-        received: date,
-        session: session.hex(32),
-        key_order: 0,
+}
+
+/// The visits that go on at one time: some end with each event, and others begin.
+struct Visits<'a>(Vec<Visit<'a>>);
+
+impl<'a> Visits<'a> {
+    /// At a time on one server.
+    const COUNT: usize = 4;
+    /// Events of one visit, on average.
+    const LENGTH: u64 = 30;
+
+    fn begin(org: &'a Organisation, site: Site, random: &mut Random) -> Self {
+        Visits((0..Self::COUNT).map(|_| Visit::begin(org, site, random)).collect())
+    }
+
+    fn next_scene(&mut self, org: &'a Organisation, site: Site, received: &'a str, random: &mut Random) -> Scene<'a> {
+        let visit = &mut self.0[random.index(Self::COUNT)];
+        if random.one_in(Self::LENGTH) {
+            *visit = Visit::begin(org, site, random);
+        }
+        Scene {
+            site,
+            course: visit.course,
+            learner: &org.learners[visit.enrolment.learner],
+            anonymous_id: &visit.enrolment.anonymous_id,
+            moment: Moment { date: received.to_owned(), second: 0, micros: 0, form: TimeForm::Full },
+            received,
+            session: visit.session.clone(),
+            place: visit.place,
+            key_order: 0,
+        }
     }
 }

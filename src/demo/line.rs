@@ -65,11 +65,18 @@ pub struct Scene<'a> {
     /// When the event reached the server, for those that came by a mobile device: a date.
     pub received: &'a str,
     pub session: String,
+    /// Index of the course's page that the learner is on.
+    pub place: usize,
     /// Which of the orders of keys the emitting server uses.
     pub key_order: usize,
 }
 
 impl Scene<'_> {
+    /// The address of the page that the learner is on.
+    pub fn page(&self) -> String {
+        self.url(&format!("/courseware/{}/", self.course.pages[self.place]))
+    }
+
     /// The address of a page of the course: what stands behind `/courses/{id}`.
     pub fn url(&self, tail: &str) -> String {
         format!("https://{}/courses/{}{tail}", self.site.host(), self.course.url_id)
@@ -90,8 +97,6 @@ pub struct Draft {
     pub path: String,
     /// The block that `context.module` names.
     pub module: Option<usize>,
-    /// More members of the context, each with a comma behind it.
-    pub extra_context: String,
 }
 
 impl Draft {
@@ -106,13 +111,13 @@ impl Draft {
             referer: String::new(),
             path: String::new(),
             module: None,
-            extra_context: String::new(),
         }
     }
 
     /// A browser event on a page of the course, its payload JSON text to be filled in.
     pub fn browser(&mut self, event_type: &str, page: String) {
         self.clear(EventSource::Browser, event_type, Form::Text);
+        self.referer.push_str(&page);
         self.page = page;
         self.path.push_str("/event");
     }
@@ -146,7 +151,6 @@ impl Draft {
         for text in [&mut self.name, &mut self.body, &mut self.page, &mut self.referer, &mut self.path] {
             text.clear();
         }
-        self.extra_context.clear();
         self.module = None;
     }
 
@@ -212,7 +216,10 @@ impl Draft {
         let course = scene.course;
         out.push_str(r#""context": {"#);
         match self.source {
-            EventSource::Server => out.push_str(r#""course_user_tags": {}, "#),
+            EventSource::Server => {
+                let group = scene.learner.id % 2;
+                put!(out, r#""course_user_tags": {{"xblock.partition_service.partition_1292651160": "{group}"}}, "#);
+            }
             EventSource::Browser => {}
             EventSource::Mobile => put!(
                 out,
@@ -228,11 +235,21 @@ impl Draft {
             let (title, usage) = (Json(&block.title), Json(&block.usage));
             put!(out, r#""module": {{"display_name": "{title}", "usage_key": "{usage}"}}, "#);
         }
-        out.push_str(&self.extra_context);
+        if scene.key_order % KEY_ORDERS.len() == 2 {
+            push_envelope_again(scene, out);
+        }
         let (org, id, path) = (Json(&course.org), Json(&course.id), Json(&self.path));
         let user = scene.learner.id;
         put!(out, r#""user_id": {user}, "org_id": "{org}", "course_id": "{id}", "path": "{path}"}}, "#);
     }
+}
+
+/// Servers of 2014 repeated part of the envelope in the context.
+fn push_envelope_again(scene: &Scene<'_>, out: &mut String) {
+    let (name, ip, agent, host) =
+        (Json(&scene.learner.username), &scene.learner.ip, scene.learner.agent, scene.site.host());
+    put!(out, r#""username": "{name}", "ip": "{ip}", "agent": "{agent}", "host": "{host}", "#);
+    put!(out, r#""session": "{}", "#, scene.session);
 }
 
 #[derive(Clone, Copy)]

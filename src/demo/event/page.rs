@@ -8,7 +8,7 @@ use crate::demo::text::Json;
 
 pub fn view(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
     let course = scene.course;
-    let page = &course.pages[random.low_index(course.pages.len())];
+    let page = &course.pages[scene.place];
     let tail = match random.below(40) {
         0..12 => format!("/courseware/{page}/"),
         12..16 => "/courseware".into(),
@@ -26,13 +26,13 @@ pub fn view(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
         _ => "/teams".into(),
     };
     draft.implicit(format!("/courses/{}{tail}", course.id));
-    draft.referer = scene.url(&format!("/courseware/{page}/"));
+    draft.referer = scene.page();
 }
 
 /// A request by a page's script: no view, but a good part of all lines.
 pub fn handler(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
     let course = scene.course;
-    let page = random.low_index(course.pages.len());
+    let page = scene.place;
     let (block, action) = match random.below(4) {
         0 => (course.videos[page * 2], "xmodule_handler/save_user_state"),
         1 => (course.sequentials[page], "xmodule_handler/goto_position"),
@@ -42,7 +42,7 @@ pub fn handler(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
     let usage = &course.blocks[block].usage;
     let usage = if usage.starts_with("i4x:") { usage.replace('/', ";_") } else { usage.clone() };
     draft.implicit(format!("/courses/{}/xblock/{usage}/handler/{action}", course.id));
-    draft.referer = scene.url(&format!("/courseware/{}/", course.pages[page]));
+    draft.referer = scene.page();
     if action.ends_with("save_user_state") {
         draft.body.clear();
         let second = random.low_index(600);
@@ -53,13 +53,13 @@ pub fn handler(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
 
 pub fn sequence(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
     let course = scene.course;
-    let at = random.low_index(course.pages.len());
+    let at = scene.place;
     let (event_type, name) = random.pick(&[
         ("seq_goto", "edx.ui.lms.sequence.tab_selected"),
         ("seq_next", "edx.ui.lms.sequence.next_selected"),
         ("seq_prev", "edx.ui.lms.sequence.previous_selected"),
     ]);
-    draft.browser(event_type, scene.url(&format!("/courseware/{}/", course.pages[at])));
+    draft.browser(event_type, scene.page());
     let id = Json(&course.blocks[course.sequentials[at]].usage);
     let (old, new) = if event_type == "seq_prev" { (2, 1) } else { (1, 2) };
     if random.one_in(4) {
@@ -71,9 +71,7 @@ pub fn sequence(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
 }
 
 pub fn close(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
-    let course = scene.course;
-    let page = &course.pages[random.low_index(course.pages.len())];
-    draft.browser("page_close", scene.url(&format!("/courseware/{page}/")));
+    draft.browser("page_close", scene.page());
     if random.one_in(2) {
         draft.body.push_str("{}");
     }

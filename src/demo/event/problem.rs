@@ -9,9 +9,9 @@ use crate::demo::text::Json;
 /// A problem of the course: its index among the blocks, the address of its page, and its input ids' beginning.
 fn some_problem(scene: &Scene<'_>, random: &mut Random) -> (usize, String, String) {
     let course = scene.course;
-    let at = random.low_index(course.problems.len());
+    let at = scene.place * 2 + random.index(2);
     let block = &course.blocks[course.problems[at]];
-    (course.problems[at], scene.url(&format!("/courseware/{}/", course.pages[at / 2])), block.html_id.clone())
+    (course.problems[at], scene.page(), block.html_id.clone())
 }
 
 fn handler(scene: &Scene<'_>, problem: usize, action: &str) -> String {
@@ -38,18 +38,21 @@ pub fn browser_graded(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft)
     draft.name.push_str("problem_graded");
     draft.form = Form::Value;
     let (title, given) = (Json(&scene.course.blocks[problem].title), answers(&input, random));
-    put!(
-        draft.body,
-        concat!(
-            r#"["{}", "<h2 class=\"problem-header\">\n  {}\n</h2>\n<section class=\"problem-progress\"></section>\n"#,
-            r#"<section class=\"problem\">\n  <div><section id=\"inputtype_{}_2_1\" class=\"choicegroup\">\n"#,
-            r#"<form class=\"choicegroup capa_inputtype\" id=\"inputtype_{}_2_1\">\n</form></section></div></section>"]"#
-        ),
-        given,
-        title,
-        input,
-        input
+    let body = &mut draft.body;
+    put!(body, r#"["{given}", "<h2 class=\"problem-header\">\n  {title}\n</h2>\n"#);
+    body.push_str(
+        r#"<section class=\"problem-progress\"></section>\n<section class=\"problem\">\n  <div><p>What is it?</p>\n"#,
     );
+    put!(body, r#"<section id=\"inputtype_{input}_2_1\" class=\"choicegroup capa_inputtype\">\n<fieldset>\n"#);
+    for choice in 0..4 {
+        put!(
+            body,
+            r#"<label for=\"input_{input}_2_1_choice_{choice}\"><input type=\"radio\" value=\"choice_{choice}\"/>"#
+        );
+        put!(body, r#" Choice {choice} </label>\n"#);
+    }
+    body.push_str(r#"</fieldset>\n</section></div>\n<section class=\"action\"><button class=\"check\">Check</button>"#);
+    body.push_str(r#"</section>\n</section>"]"#);
 }
 
 pub fn browser_show(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
@@ -83,8 +86,13 @@ pub fn server_check(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
     put!(body, r#""response_type": "multiplechoiceresponse", "input_type": "choicegroup", "variant": "", "#);
     put!(body, r#""correct": {}}}, "{input}_3_1": {{"question": "How much?", "answer": "{number}", "#, grade > 0);
     body.push_str(r#""response_type": "numericalresponse", "input_type": "formulaequationinput", "variant": "", "#);
-    put!(body, r#""correct": {}}}}}, "state": {{"seed": 1, "done": null, "student_answers": {{}}, "#, grade > 1);
-    put!(body, r#""correct_map": {{}}, "input_state": {{"{input}_2_1": {{}}, "{input}_3_1": {{}}}}}}}}"#);
+    put!(body, r#""correct": {}}}}}, "state": {{"seed": 1, "done": true, "student_answers": {{"#, grade > 1);
+    put!(body, r#""{input}_2_1": "choice_{choice}", "{input}_3_1": "{number}"}}, "correct_map": {{"#);
+    for part in [2, 3] {
+        put!(body, r#""{input}_{part}_1": {{"hint": "", "hintmode": null, "correctness": "incorrect", "#);
+        put!(body, r#""npoints": null, "msg": "", "queuestate": null}}{}"#, if part == 2 { ", " } else { "}, " });
+    }
+    put!(body, r#""input_state": {{"{input}_2_1": {{}}, "{input}_3_1": {{}}}}}}}}"#);
 }
 
 pub fn server_other(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {

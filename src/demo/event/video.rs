@@ -35,16 +35,14 @@ fn position(random: &mut Random) -> Seconds {
 pub fn video(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
     let (event_type, name) = random.weighted(VIDEO);
     let course = scene.course;
-    let at = random.low_index(course.videos.len());
+    let at = scene.place * 2 + random.index(2);
     let id = &course.blocks[course.videos[at]].html_id;
-    // Two videos to a page.
-    let page = &course.pages[at / 2];
     if !name.is_empty() && random.one_in(12) {
-        draft.mobile(event_type, name, scene.url(&format!("/courseware/{page}")));
+        draft.mobile(event_type, name, scene.page());
         put!(draft.body, r#"{{"code": "mobile", "id": "{id}""#);
         push_position(event_type, random, &mut draft.body);
     } else {
-        draft.browser(event_type, scene.url(&format!("/courseware/{page}/")));
+        draft.browser(event_type, scene.page());
         let code = if at.is_multiple_of(4) { "html5" } else { "b7xgknqkQk8" };
         put!(draft.body, r#"{{"id":"{id}","code":"{code}""#);
         push_position(event_type, random, &mut draft.body);
@@ -73,8 +71,8 @@ fn push_position(event_type: &str, random: &mut Random, body: &mut String) {
 pub fn bumper(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
     let tail = random.pick(&["loaded", "played", "stopped", "skipped", "dismissed", "transcript.shown"]);
     let course = scene.course;
-    let at = random.index(course.videos.len());
-    draft.browser(&format!("edx.video.bumper.{tail}"), scene.url(&format!("/courseware/{}/", course.pages[at / 2])));
+    let at = scene.place * 2;
+    draft.browser(&format!("edx.video.bumper.{tail}"), scene.page());
     let host = &course.blocks[course.videos[at]].name;
     put!(draft.body, r#"{{"host_component_id":"{host}","bumper_id":"http://example.org/bumper.mp4","duration":7.5"#);
     if tail != "loaded" {
