@@ -25,7 +25,7 @@ use jiff::civil::Date;
 use crate::decode::zip::Directory;
 use crate::edx::course_run::{CourseId, Site};
 use crate::error::Result;
-use crate::source::ObjectMeta;
+use crate::source::{ObjectId, ObjectMeta};
 
 use courses::{Course, Courses, MetCourse};
 use day_log::DayLog;
@@ -38,6 +38,16 @@ use window::Window;
 
 /// Gives the directory of a zip or tar object; asked once for each object and catalog.
 pub type Directories<'a> = dyn Fn(&ObjectMeta) -> Result<Arc<Directory>> + 'a;
+
+/// A Research Data Exchange package: an encrypted tar, of which the catalog knows no members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    pub request: String,
+    /// `{org}_{course}_{run}`.
+    pub package: String,
+    pub object: ObjectId,
+    pub modified: Timestamp,
+}
 
 /// What one organisation's sources held at one time, and the course folders that this makes.
 #[derive(Clone)]
@@ -96,7 +106,7 @@ impl Catalog {
     }
 
     /// A site's logs of the days that are in `window` and pass the filter, oldest first.
-    pub fn days(&self, site: &Site, window: Window) -> impl DoubleEndedIterator<Item = &DayLog> {
+    pub fn days<'a>(&'a self, site: &Site, window: Window) -> impl DoubleEndedIterator<Item = &'a DayLog> + use<'a> {
         let within = window.intersect(self.filter.days());
         let days = self.inventory.days.get(site);
         days.into_iter().filter_map(move |days| Some(days.range(within.range()?))).flatten().map(|(_, log)| log)
@@ -146,9 +156,14 @@ impl Catalog {
         self.inventory.opt_ins.get(name)
     }
 
-    /// Research Data Exchange packages: (request, package name) and object, in that order.
-    pub fn exchanges(&self) -> impl Iterator<Item = (&(String, String), &ObjectMeta)> {
-        self.inventory.exchanges.iter()
+    /// Research Data Exchange packages, by request and package name.
+    pub fn exchanges(&self) -> impl Iterator<Item = &Exchange> {
+        self.inventory.exchanges.values()
+    }
+
+    /// One Research Data Exchange package.
+    pub fn exchange(&self, request: &str, package: &str) -> Option<&Exchange> {
+        self.inventory.exchanges.get(&(request.to_owned(), package.to_owned()))
     }
 
     /// Name of the newest weekly package that holds a file of any course.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::Directories;
 use super::day_log::{self, Candidate, DayLog};
 use super::holding::{Gathering, Holdings, UNDATED};
 use super::package::{Contents, Meanings, Package, Reading, is_file_name, newest};
 use super::problem::{Problem, RESTORE};
+use super::{Directories, Exchange};
 use crate::edx::course_run::Site;
 use crate::edx::object_key::{ObjectRole, object_role};
 use crate::source::{Availability, ObjectMeta};
@@ -24,7 +24,7 @@ pub(super) struct Inventory {
     pub packages: BTreeMap<String, Arc<Package>>,
     pub opt_ins: BTreeMap<String, Package>,
     /// By request and package name.
-    pub exchanges: BTreeMap<(String, String), ObjectMeta>,
+    pub exchanges: BTreeMap<(String, String), Exchange>,
     pub holdings: Holdings,
     pub problems: BTreeSet<Problem>,
     pub unknown_keys: u64,
@@ -209,12 +209,14 @@ impl Taking<'_> {
     fn exchanges(
         &mut self,
         sorted: BTreeMap<(String, String), Vec<ObjectMeta>>,
-    ) -> BTreeMap<(String, String), ObjectMeta> {
+    ) -> BTreeMap<(String, String), Exchange> {
         let mut exchanges = BTreeMap::new();
         for (name, objects) in sorted {
             let Some(object) = self.only(objects) else { continue };
             if is_file_name(&name.0) && is_file_name(&name.1) {
-                exchanges.insert(name, object);
+                let (request, package) = name.clone();
+                let exchange = Exchange { request, package, object: object.id, modified: object.modified };
+                exchanges.insert(name, exchange);
             } else {
                 let what = "the name cannot be shown as a path";
                 self.problems.insert(Problem::new(&object, what, "copy the object under a shorter name"));

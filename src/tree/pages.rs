@@ -1,0 +1,116 @@
+//! The pages: README.txt, courses.tsv, problems.tsv, info.txt. Rendered when opened, from what is known then.
+
+mod info;
+mod readme;
+
+use super::days;
+use super::scope::{CourseScope, Organisation};
+use super::view::{Listing, View};
+use super::{Body, Node, Page, Tree, missing};
+use crate::catalog::Snapshot;
+use crate::catalog::window::Window;
+use crate::edx::course_run::CourseId;
+use crate::error::Result;
+
+/// A page at the root.
+pub(super) struct RootPage {
+    name: &'static str,
+    page: Page,
+}
+
+pub(super) const README: RootPage = RootPage { name: "README.txt", page: Page::Readme };
+pub(super) const COURSES: RootPage = RootPage { name: "courses.tsv", page: Page::Courses };
+pub(super) const PROBLEMS: RootPage = RootPage { name: "problems.tsv", page: Page::Problems };
+
+/// `info.txt` of a course or window.
+pub(super) struct Info;
+
+/// The text of a page.
+pub(super) fn render(tree: &Tree<'_>, page: &Page) -> String {
+    match page {
+        Page::Readme => readme::render(tree),
+        Page::Courses => courses(tree),
+        Page::Problems => problems(tree),
+        Page::Info(folder) => info::render(tree, folder, None),
+        Page::WindowInfo(folder, window) => info::render(tree, folder, Some(*window)),
+    }
+}
+
+fn courses(tree: &Tree<'_>) -> String {
+    let mut text = String::from("folder\tcourse_id\tsite\ttitle\tfirst_day\tlast_day\tsnapshot\n");
+    for course in tree.catalog.courses() {
+        let (first, last) = days::first_and_last(tree, course);
+        let date = |date: Option<jiff::civil::Date>| date.map(|date| date.to_string()).unwrap_or_default();
+        let id = course.id.as_ref().map_or("", |(id, _)| CourseId::as_str(id));
+        let snapshot = course.snapshot_for(None).map(Snapshot::name).unwrap_or_default();
+        row(&mut text, &[&course.folder, id, course.site.as_str(), "", &date(first), &date(last), &snapshot]);
+    }
+    text
+}
+
+fn problems(tree: &Tree<'_>) -> String {
+    let mut problems = tree.catalog.problems().clone();
+    problems.extend(tree.known.problems());
+    let mut text = String::from("object\tentry\twhat\tcount\terrno\twhat_to_do\n");
+    for p in problems {
+        row(&mut text, &[&p.object, &p.entry, &p.what, &p.count.to_string(), p.errno, &p.what_to_do]);
+    }
+    text
+}
+
+/// Appends a line of cells; `\`, tab and line ends in them are escaped as in edX's tables.
+fn row(text: &mut String, cells: &[&str]) {
+    for (at, cell) in cells.iter().enumerate() {
+        if at > 0 {
+            text.push('\t');
+        }
+        for c in cell.chars() {
+            match c {
+                '\\' => text.push_str("\\\\"),
+                '\t' => text.push_str("\\t"),
+                '\n' => text.push_str("\\n"),
+                '\r' => text.push_str("\\r"),
+                c => text.push(c),
+            }
+        }
+    }
+    text.push('\n');
+}
+
+fn file(tree: &Tree<'_>, page: Page, rest: &[&str]) -> Result<Node> {
+    let node = Node::File { body: Body::Page(page), modified: tree.catalog.newest() };
+    rest.is_empty().then_some(node).ok_or_else(missing)
+}
+
+impl View<Organisation> for RootPage {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn lookup(&self, tree: &Tree<'_>, _: &Organisation, rest: &[&str]) -> Result<Node> {
+        file(tree, self.page.clone(), rest)
+    }
+
+    fn list(&self, _: &Tree<'_>, _: &Organisation, _: &[&str]) -> Result<Listing> {
+        Err(missing())
+    }
+}
+
+impl View<CourseScope> for Info {
+    fn name(&self) -> &'static str {
+        "info.txt"
+    }
+
+    fn lookup(&self, tree: &Tree<'_>, scope: &CourseScope, rest: &[&str]) -> Result<Node> {
+        let folder = scope.course.folder.clone();
+        let page = match scope.window {
+            None => Page::Info(folder),
+            Some(window) => Page::WindowInfo(folder, window),
+        };
+        file(tree, page, rest)
+    }
+
+    fn list(&self, _: &Tree<'_>, _: &CourseScope, _: &[&str]) -> Result<Listing> {
+        Err(missing())
+    }
+}
