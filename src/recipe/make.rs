@@ -4,8 +4,10 @@ use std::io::{self, Read};
 
 use crate::decode::Layers;
 use crate::edx::course_run::CourseId;
+use crate::edx::table::Dialect;
 use crate::edx::tracking_log::{CourseRule, Evidence};
 use crate::error::{Error, Result};
+use crate::recipe::joined::JoinInput;
 use crate::recipe::{Artifact, JoinPart, Output, Outputs, Part, Recipe, joined, split, unattributed, unpacked};
 
 /// What a recipe reads; the engine gives it.
@@ -78,19 +80,13 @@ fn merge(
     Ok(Summary::default())
 }
 
-/// Files that are damaged or locked are left out and named; one that cannot be reached now fails the join.
 fn join(table: &str, parts: &[JoinPart], inputs: &dyn Inputs, outputs: &mut dyn Outputs) -> Result<Summary> {
-    let mut skipped = Vec::new();
-    let mut readable = Vec::new();
-    for part in parts {
-        match inputs.artifact(&part.artifact()) {
-            Ok(_) => readable.push(part),
-            Err(error) if error.kind().is_about_content() => skipped.push((part.part.name(), error.message())),
-            Err(error) => return Err(error),
-        }
-    }
+    let open = |part: &JoinPart| inputs.artifact(&part.artifact()).map(|content| content as Box<dyn Read>);
+    let mut files: Vec<_> =
+        parts.iter().map(|part| JoinInput { folder: &part.folder, open: Box::new(move || open(part)) }).collect();
     let slot = outputs.create(&Output::Whole)?;
-    joined::join(table, &readable, inputs, &mut |bytes| outputs.append(slot, bytes))?;
+    let joined = joined::join(&mut files, Dialect::of_table(table), &mut |bytes| outputs.append(slot, bytes))?;
+    let skipped = joined.skipped.into_iter().map(|(folder, error)| (folder, error.message())).collect();
     Ok(Summary { skipped, ..Summary::default() })
 }
 
