@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::command::{hygiene, keys};
+use crate::command::{hygiene, keys, session};
 use crate::config::Settings;
-use crate::control::{self, Claim, Owned, Reply, Request};
+use crate::control::{self, Claim, Owned, Reply, Request, Serving};
 use crate::engine::size::Size;
 use crate::engine::wait::Wait;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ use crate::volume::{Freshness, Volume};
 /// A way to the tree.
 pub enum Access {
     /// Our own; the folders stay ours as long as this lives.
-    Volume { volume: Arc<Volume>, _owned: Vec<Owned> },
+    Volume { volume: Arc<Volume>, _serving: Vec<Serving> },
     /// The mount point of the process that owns the cache.
     Mounted(PathBuf),
 }
@@ -51,7 +51,8 @@ impl Access {
                 Reached::Mounted(root) => return Ok(Access::Mounted(root)),
             }
         }
-        Ok(Access::Volume { volume: Volume::start(settings, keys::unlock(settings)?, Freshness::Current)?, _owned: owned })
+        let volume = Volume::start(settings, keys::unlock(settings)?, Freshness::Current)?;
+        Ok(Access::Volume { _serving: session::answer_for(&volume, owned, None)?, volume })
     }
 
     /// What stands under a path. Errors: `NotFound`, and those of the source.

@@ -9,7 +9,9 @@ use crate::config::Settings;
 use crate::config::args::{CacheArgs, CommonArgs, DerivedArgs, KeyArgs, OrgArgs, SourceArgs};
 use crate::error::Result;
 
-/// Write files of the tree to standard output without mounting it (through the mount, where there is one)
+/// Write files of the tree to standard output, without FUSE
+///
+/// Goes through the mount where one has the cache folder, with the mount's view options.
 #[derive(clap::Args)]
 pub struct Args {
     /// Paths in the tree, as seen under the mount point

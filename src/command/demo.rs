@@ -19,9 +19,9 @@ use crate::demo::bucket::{Credentials, Server};
 use crate::demo::{self, Made, Plan};
 use crate::error::Result;
 
-/// Make a small data package, as the producer makes them, and mount it; it is gone when the mount ends
+/// Make a small data package and mount it
 ///
-/// Needs gpg, gzip and zip. With --folder the package is only made, and stays.
+/// It is encrypted as the producer does it, and gone when the mount ends. Needs gpg, gzip and zip. With --folder the package is only made, and stays.
 #[derive(clap::Args)]
 pub struct Args {
     /// Where to mount; made if it is missing

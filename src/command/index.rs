@@ -20,9 +20,9 @@ use crate::engine::wait::Wait;
 use crate::error::{ErrorKind, Result};
 use crate::volume::{Progress, Volume};
 
-/// Learn every size and fill the free cache, with a progress bar; go on later where it was stopped
+/// Learn sizes and fill the free cache, with a progress bar
 ///
-/// Without PATH: all event days and the newest snapshot.
+/// Without PATH: all event days and the newest snapshot. Stopped, it goes on later where it was.
 #[derive(clap::Args)]
 pub struct Args {
     /// Paths in the tree, as seen under the mount point

@@ -10,9 +10,9 @@ use crate::config::args::{CacheArgs, CommonArgs, DerivedArgs, KeyArgs, OrgArgs, 
 use crate::engine::size::Size;
 use crate::error::Result;
 
-/// List the tree without mounting it (through the mount, where there is one)
+/// List the tree without FUSE
 ///
-/// With -l a size that is not known yet has a `~` before it: an upper bound.
+/// Goes through the mount where one has the cache folder, with the mount's view options. With -l a size that is not known yet has a `~` before it: an upper bound.
 #[derive(clap::Args)]
 pub struct Args {
     /// Paths in the tree, as seen under the mount point [default: the root]

@@ -11,9 +11,9 @@ use crate::config::args::{CacheArgs, CommonArgs, DerivedArgs, KeyArgs, OrgArgs, 
 use crate::config::{Detachment, Settings};
 use crate::error::Result;
 
-/// Mount the data package; returns once the mount answers
+/// Mount the data package
 ///
-/// SIGTERM and SIGINT unmount it; SIGHUP looks for new objects and reopens the log file.
+/// Returns once the mount answers. SIGTERM and SIGINT unmount it; SIGHUP looks for new objects and reopens the log file.
 #[derive(clap::Args)]
 pub struct Args {
     /// Empty folder to mount on

@@ -11,7 +11,7 @@ use crate::command::log::LogFile;
 use crate::command::{Outcome, keys};
 use crate::config::{self, Readers, Settings};
 use crate::control::status::Status;
-use crate::control::{self, Reply, Request};
+use crate::control::{self, Answer, Owned, Reply, Request, Serving};
 use crate::error::Result;
 use crate::fuse::{self, Mount};
 use crate::volume::{Freshness, Volume};
@@ -21,9 +21,7 @@ pub fn serve(settings: &Settings, mount_point: &Path, log: Option<LogFile>, read
     let owned = settings.cache_dirs().iter().map(|dir| control::own(dir)).collect::<Result<Vec<_>>>()?;
     let volume = Volume::start(settings, keys::unlock(settings)?, Freshness::LastKnown)?;
     let mount = Mount::start(Arc::clone(&volume), mount_point, &fuse_options(settings))?;
-    let answer = answer(Arc::clone(&volume), mount_point, settings.cache_dirs());
-    let serving = owned.into_iter().map(|owned| control::serve(owned, Arc::clone(&answer)));
-    let _serving = serving.collect::<Result<Vec<_>>>()?;
+    let _serving = answer_for(&volume, owned, Some(mount_point))?;
     on_hangup(&volume, log)?;
     ready()?;
     tracing::info!(mount_point = %mount_point.display(), "mounted");
@@ -54,9 +52,12 @@ fn fuse_options(settings: &Settings) -> fuse::Options {
     }
 }
 
-fn answer(volume: Arc<Volume>, mount_point: &Path, cache_dirs: Vec<PathBuf>) -> control::Answer {
-    let (mount_point, pid) = (Some(mount_point.to_path_buf()), std::process::id());
-    Arc::new(move |request| match request {
+/// Answers on the sockets of all cache folders of a volume, as long as the result lives.
+pub fn answer_for(volume: &Arc<Volume>, owned: Vec<Owned>, mount_point: Option<&Path>) -> Result<Vec<Serving>> {
+    let cache_dirs: Vec<PathBuf> = owned.iter().map(|owned| owned.dir().to_path_buf()).collect();
+    let (mount_point, pid) = (mount_point.map(Path::to_path_buf), std::process::id());
+    let volume = Arc::clone(volume);
+    let answer: Answer = Arc::new(move |request| match request {
         Request::Where => Reply::Where { mount_point: mount_point.clone(), pid },
         Request::Status => {
             let (mount_point, cache_dirs) = (mount_point.clone(), cache_dirs.clone());
@@ -66,7 +67,8 @@ fn answer(volume: Arc<Volume>, mount_point: &Path, cache_dirs: Vec<PathBuf>) -> 
             Ok(_) => Reply::Done,
             Err(error) => Reply::Failed { message: error.to_string() },
         },
-    })
+    });
+    owned.into_iter().map(|owned| control::serve(owned, Arc::clone(&answer))).collect()
 }
 
 fn on_hangup(volume: &Arc<Volume>, log: Option<LogFile>) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 pub const EXAMPLES: &str = "\
 Try it, without any data of your own:
-  edxfs demo                                   make a small data package and mount it on ./edxfs-demo
+  edxfs demo                     # makes a small data package, mounts it on ./edxfs-demo
   ls edxfs-demo/courses/*/events
 
 A data package in S3:
@@ -37,8 +37,8 @@ Once in ~/.config/edxfs/config.toml, never typed again (each option is a key of 
   passphrase-command = \"pass show edx\"
 
 Exit codes: 0 all went well; 1 something failed, see the message; 2 the command line or the
-configuration cannot be followed; 3 no secret key, or no passphrase for it; 4 the source cannot
-be reached; 130 interrupted.";
+configuration cannot be followed, or somebody else owns the cache folder; 3 no secret key, or no
+passphrase for it; 4 the source cannot be reached; 130 interrupted.";
 
 /// What to try on a mounted demo.
 pub fn after_demo(mount_point: &Path) -> String {

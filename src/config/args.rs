@@ -146,7 +146,7 @@ pub struct ViewArgs {
 #[command(next_help_heading = "Derived")]
 pub struct DerivedArgs {
     /// Which course an event belongs to: the reading that finds most, or the package producer's own [default: recall]
-    #[arg(long, value_name = "recall|producer")]
+    #[arg(long, value_name = "recall|producer", hide_possible_values = true)]
     pub course_rule: Option<RuleName>,
 }
 
