@@ -1,0 +1,242 @@
+//! One mount, from mounting to unmounting: threads, signals, invalidation.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+
+use fuser::{Config, INodeNo, MountOption, Notifier, Session, SessionACL};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle as Signals, SignalsInfo};
+
+use super::kernel::Kernel;
+use super::mounts::{self, Force};
+use super::operations::Operations;
+use super::{Access, FS_NAME, Options};
+use crate::error::{Error, Result};
+use crate::volume::Volume;
+
+/// What the kernel reads ahead where we may say so: 1 MiB is what one request can carry.
+const READ_AHEAD_KIB: &str = "1024";
+
+/// Set once, when the mount has left the tree.
+#[derive(Default)]
+struct Ended {
+    ended: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Ended {
+    fn set(&self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    fn is_set(&self) -> bool {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait(&self) {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ended = self.changed.wait_while(ended, |ended| !*ended).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+/// A mounted volume. Dropping it unmounts.
+pub struct Mount {
+    point: Arc<MountPoint>,
+    operations: Arc<Operations>,
+    notifier: Notifier,
+    signals: Mutex<Vec<Signals>>,
+}
+
+/// Where a mount is, and whether it still is.
+struct MountPoint {
+    path: PathBuf,
+    /// `major:minor`: whether what lies there is still this mount.
+    device: String,
+    ended: Ended,
+}
+
+impl Mount {
+    /// Mounts `volume` at the directory `point` and returns once the mount answers. A dead mount of ours is taken off first.
+    ///
+    /// Errors: `Usage` if `point` is no directory, holds a mount of ours already or may not be mounted on; `Internal` with the system's words.
+    pub fn start(volume: Arc<Volume>, point: &Path, options: &Options) -> Result<Mount> {
+        mounts::detach_stale(point)?;
+        let path = mounts::absolute(point)?;
+        if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(Error::usage("is not a directory").about(point.display()));
+        }
+        if mounts::top_mount(&path)?.is_some_and(|mounted| mounted.is_ours()) {
+            return Err(Error::usage("is mounted already").about(point.display()).advise("unmount it first"));
+        }
+        let operations = Arc::new(Operations::new(volume, options.clone()));
+        let session = Session::new(Kernel::new(operations.clone()), &path, &config(options))
+            .map_err(|error| refused(&path, error))?;
+        let notifier = session.notifier();
+        let device = mounts::top_mount(&path)?.map(|mounted| mounted.device).unwrap_or_default();
+        let point = Arc::new(MountPoint { path, device, ended: Ended::default() });
+        serve(session, point.clone())?;
+        let mount = Mount { point, operations, notifier, signals: Mutex::default() };
+        let root = fs::metadata(&mount.point.path).map_err(|error| Error::from(error).about(mount.path().display()))?;
+        raise_read_ahead(root.dev());
+        Ok(mount)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.point.path
+    }
+
+    /// From now on SIGTERM and SIGINT unmount, also with files open, and SIGHUP calls `on_hangup`, on a thread of its own.
+    pub fn handle_signals(&self, on_hangup: impl Fn() + Send + 'static) -> Result<()> {
+        let failed = |error| Error::from(error).about("signals");
+        let mut signals: SignalsInfo = SignalsInfo::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).push(signals.handle());
+        let point = self.point.clone();
+        spawn("edxfs-signals", move || {
+            for signal in signals.forever() {
+                match signal {
+                    SIGHUP => on_hangup(),
+                    _ => point.leave(),
+                }
+            }
+        })
+    }
+
+    /// What a refresh calls with the paths that came, went or changed (components joined by `/`). Returns at once.
+    ///
+    /// The kernel is told from a thread of its own: told from a request's thread, it would wait for that request.
+    pub fn invalidator(&self) -> Result<impl Fn(&[String]) + Send + Sync + 'static> {
+        let (sender, receiver) = channel();
+        let (operations, notifier) = (self.operations.clone(), self.notifier.clone());
+        spawn("edxfs-invalidate", move || invalidate_all(&receiver, &operations, &notifier))?;
+        let sender: Sender<Vec<String>> = sender;
+        Ok(move |changed: &[String]| {
+            // The thread ends with the mount, and then there is nothing left to tell.
+            sender.send(changed.to_vec()).ok();
+        })
+    }
+
+    /// Takes the mount out of the tree, also with files open; those are cut off when the process ends.
+    pub fn unmount(&self) {
+        self.point.leave();
+    }
+
+    /// Returns when the mount has been unmounted, by whomever.
+    pub fn wait(&self) {
+        self.point.ended.wait();
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        self.point.leave();
+        for signals in self.signals.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            signals.close();
+        }
+    }
+}
+
+impl MountPoint {
+    fn leave(&self) {
+        if self.ended.is_set() {
+            return;
+        }
+        match self.unmount() {
+            Ok(Some(Force::Detach)) => tracing::info!("detached {} with files open", self.path.display()),
+            Ok(_) => tracing::info!("unmounted {}", self.path.display()),
+            Err(error) => tracing::error!("cannot unmount: {error}"),
+        }
+        self.ended.set();
+    }
+
+    /// None if somebody else was faster.
+    fn unmount(&self) -> Result<Option<Force>> {
+        match mounts::top_mount(&self.path)? {
+            Some(mounted) if mounted.device == self.device => mounts::detach(&self.path).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn config(options: &Options) -> Config {
+    let mut config = Config::default();
+    config.mount_options = vec![
+        MountOption::RO,
+        MountOption::NoDev,
+        MountOption::NoSuid,
+        MountOption::NoExec,
+        MountOption::NoAtime,
+        MountOption::DefaultPermissions,
+        MountOption::FSName(FS_NAME.to_owned()),
+        MountOption::Subtype(FS_NAME.to_owned()),
+    ];
+    config.acl = match options.access {
+        Access::OwnerOnly => SessionACL::Owner,
+        Access::AllowOther => SessionACL::All,
+    };
+    config.n_threads = Some(options.threads.max(1));
+    config
+}
+
+/// What a person can do about the usual reasons.
+fn refused(path: &Path, error: std::io::Error) -> Error {
+    let advice = match (error.kind(), Path::new("/dev/fuse").exists()) {
+        (_, false) => "there is no /dev/fuse here: load the kernel module fuse, or give the container the device",
+        (std::io::ErrorKind::PermissionDenied, _) if error.to_string().contains("user_allow_other") => {
+            "put user_allow_other into /etc/fuse.conf, or leave --allow-other out"
+        }
+        (std::io::ErrorKind::PermissionDenied, _) => "you may not use /dev/fuse, or not mount on this directory",
+        (std::io::ErrorKind::NotFound, _) => "install fuse3, whose fusermount3 mounts for users",
+        _ => "see the reason above",
+    };
+    Error::usage("cannot mount").about(path.display()).caused_by(error).advise(advice)
+}
+
+/// Serves until the mount is gone.
+fn serve(session: Session<Kernel>, point: Arc<MountPoint>) -> Result<()> {
+    spawn("edxfs-session", move || {
+        if let Err(error) = session.run() {
+            tracing::error!("the mount ended with an error: {error}");
+        }
+        point.ended.set();
+    })
+}
+
+/// Only root may; elsewhere the kernel's 128 KiB stay.
+fn raise_read_ahead(device: u64) {
+    let (major, minor) = (libc::major(device), libc::minor(device));
+    let setting = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
+    if let Err(error) = fs::write(&setting, READ_AHEAD_KIB) {
+        tracing::debug!("read-ahead stays as it is: {error}");
+    }
+}
+
+fn invalidate_all(changes: &Receiver<Vec<String>>, operations: &Operations, notifier: &Notifier) {
+    for path in changes.iter().flatten() {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let parent = operations.inodes.directory(parent);
+        if let Some(parent) = parent.filter(|_| !name.is_empty()) {
+            tell(notifier.inval_entry(INodeNo(parent), OsStr::new(name)));
+        }
+        for ino in [parent, operations.inodes.directory(&path)].into_iter().flatten() {
+            // A negative offset leaves pages alone; a file's need no invalidation, as its number is its content.
+            tell(notifier.inval_inode(INodeNo(ino), -1, 0));
+        }
+    }
+}
+
+fn tell(told: std::io::Result<()>) {
+    if let Err(error) = told {
+        tracing::debug!("the kernel could not be told of a change: {error}");
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(body);
+    spawned.map(|_| ()).map_err(|error| Error::from(error).about("thread"))
+}
