@@ -16,19 +16,15 @@ pub fn forum(course: &Course, learners: &[Learner], site: Site, date: Date, seed
     let mut lines = Vec::new();
     for thread in 0..threads {
         let mut random = Random::new(seed, &format!("thread {} {site:?} {thread}", course.id));
+        let start = 1_424_000_000_000 + thread as i64 * 40_000_000;
         let mut post = |number: usize| Post {
             course,
             author: &learners[enrolments[random.index(enrolments.len())].learner],
             voter: &learners[enrolments[0].learner],
             number: thread * 3 + number,
             // Up to two hours after the one before it.
-            at: Timestamp::from_millisecond(
-                1_424_000_000_000
-                    + (thread as i64 * 40_000_000)
-                    + (number as i64) * 7_200_000
-                    + random.below(7_000_000) as i64,
-            )
-            .unwrap_or(Timestamp::UNIX_EPOCH),
+            at: Timestamp::from_millisecond(start + number as i64 * 7_200_000 + random.below(7_000_000) as i64)
+                .unwrap_or(Timestamp::UNIX_EPOCH),
         };
         let posts = [post(0), post(1), post(2)];
         if posts[2].at > modified(date) {
@@ -72,8 +68,8 @@ impl Post<'_> {
             "count": 1, "down": [], "down_count": 0, "point": 1, "up": [self.voter.id.to_string()], "up_count": 1
         });
         let mut post = json!({
-            "_id": self.id(self.number), "_type": kind, "abuse_flaggers": [], "anonymous": self.number.is_multiple_of(7),
-            "anonymous_to_peers": false, "at_position_list": [], "author_id": self.author.id.to_string(),
+            "_id": self.id(self.number), "_type": kind, "abuse_flaggers": [],
+            "anonymous": self.number.is_multiple_of(7), "anonymous_to_peers": false, "at_position_list": [], "author_id": self.author.id.to_string(),
             "author_username": self.author.username, "body": body, "course_id": self.course.id,
             "created_at": self.date(), "historical_abuse_flaggers": [], "updated_at": self.date(), "visible": true,
             "votes": votes

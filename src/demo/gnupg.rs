@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 const CZAR: &str = "czar@unix.example.org";
 const MASTER: &str = "master@edx.example.org";
 pub const PASSPHRASE: &str = "correct horse demo staple";
+/// By default the agent measures how many rounds make a tenth of a second, several times, and every reader of the key
+/// pays for them; nobody has to guess this passphrase.
+const AGENT_OPTIONS: &str = "s2k-count 1048576\n";
 
 /// A GnuPG home folder of our own with both keys; it goes, with its agent, when this is dropped.
 pub struct Keyring {
@@ -24,6 +27,7 @@ impl Keyring {
     /// Errors: `Usage` if there is no GnuPG; `Internal` if it fails.
     pub fn create() -> Result<Self> {
         let keyring = Keyring { home: new_home()? };
+        fs::write(keyring.home.join("gpg-agent.conf"), AGENT_OPTIONS)?;
         keyring.make_key(CZAR, &format!("Passphrase: {PASSPHRASE}"))?;
         keyring.make_key(MASTER, "%no-protection")?;
         Ok(keyring)

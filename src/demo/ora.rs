@@ -155,7 +155,8 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "assessment_peerworkflow",
-        header: "id student_id item_id course_id submission_uuid created_at completed_at grading_completed_at cancelled_at",
+        header: "id student_id item_id course_id submission_uuid created_at completed_at grading_completed_at \
+                 cancelled_at",
         fill: |snapshot, rows| {
             for s in submissions(snapshot) {
                 let (item, course) = (item(snapshot), &snapshot.course.id);

@@ -18,7 +18,8 @@ pub enum Compression {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     Encrypted,
-    /// Also every plaintext, below `plain/`, under its key without `.gz.gpg` or `.gpg` (a zip is a folder there).
+    /// Also every plaintext, below `plain/`, under its key without `.gz.gpg` or `.gpg` (a zip is a folder
+    /// there). An object of 0 bytes has none.
     PlainToo,
 }
 

@@ -71,7 +71,9 @@ const PROFILE: &str = "auth_userprofile";
 pub const TABLES: &[Table] = &[
     Table {
         name: "auth_user",
-        header: "id username first_name last_name email password is_staff is_active is_superuser last_login date_joined status email_key avatar_type country show_country date_of_birth interesting_tags ignored_tags email_tag_filter_strategy display_tag_filter_strategy consecutive_days_visit_count",
+        header: "id username first_name last_name email password is_staff is_active is_superuser last_login \
+                 date_joined status email_key avatar_type country show_country date_of_birth interesting_tags \
+                 ignored_tags email_tag_filter_strategy display_tag_filter_strategy consecutive_days_visit_count",
         fill: |snapshot, rows| {
             for (_, l) in snapshot.enrolled() {
                 let staff = u8::from(l.id == 1002);
@@ -106,7 +108,8 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: PROFILE,
-        header: "id user_id name language location meta courseware gender mailing_address year_of_birth level_of_education goals allow_certificate country city bio profile_image_uploaded_at",
+        header: "id user_id name language location meta courseware gender mailing_address year_of_birth \
+                 level_of_education goals allow_certificate country city bio profile_image_uploaded_at",
         fill: |snapshot, rows| {
             for (_, l) in snapshot.enrolled() {
                 let meta = format!(r#"{{"old_emails": [["old_{}", "2012-11-16T10:28:10"]], "note": "x\ny"}}"#, l.email);
@@ -218,7 +221,8 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "teams",
-        header: "id team_id name course_id topic_id date_created description country language discussion_topic_id last_activity_at team_size",
+        header: "id team_id name course_id topic_id date_created description country language discussion_topic_id \
+                 last_activity_at team_size",
         fill: |snapshot, rows| {
             for team in 0..if snapshot.course.rank == 0 { 3 } else { 0 } {
                 let (id, name) = (snapshot.base() + team, format!("Team {team}"));
@@ -284,7 +288,8 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "grades_persistentsubsectiongrade",
-        header: "course_id user_id usage_key earned_all possible_all earned_graded possible_graded first_attempted created modified",
+        header: "course_id user_id usage_key earned_all possible_all earned_graded possible_graded first_attempted \
+                 created modified",
         fill: |snapshot, rows| {
             for (i, (_, l)) in snapshot.enrolled().enumerate() {
                 for sequential in snapshot.course.sequentials.iter().take(3) {
@@ -296,7 +301,8 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "certificates_generatedcertificate",
-        header: "id user_id download_url grade course_id key distinction status verify_uuid download_uuid name created_date modified_date error_reason mode",
+        header: "id user_id download_url grade course_id key distinction status verify_uuid download_uuid name \
+                 created_date modified_date error_reason mode",
         fill: |snapshot, rows| {
             for (i, (e, l)) in snapshot.enrolled().filter(|(_, l)| l.id % 2 == 1).enumerate() {
                 let (grade, id) = (grade(l), snapshot.base() + i as u64);
@@ -323,7 +329,8 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "wiki_article",
-        header: "id current_revision_id created modified owner_id group_id group_read group_write other_read other_write",
+        header: "id current_revision_id created modified owner_id group_id group_read group_write other_read \
+                 other_write",
         fill: |snapshot, rows| {
             let (own, time) = (snapshot.base(), snapshot.time(3));
             rows.row(&[&own, &(own + 1), &time, &time, &1002, &NULL, &1, &1, &1, &1]);
@@ -333,7 +340,8 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "wiki_articlerevision",
-        header: "id revision_number user_message automatic_log ip_address user_id modified created previous_revision_id deleted locked article_id content title",
+        header: "id revision_number user_message automatic_log ip_address user_id modified created \
+                 previous_revision_id deleted locked article_id content title",
         fill: |snapshot, rows| {
             let (own, time, text) = (snapshot.base(), snapshot.time(3), "<h2>Hi</h2>\r\nsee C:\\new\\table");
             let title = &snapshot.course.number;

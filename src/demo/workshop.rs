@@ -42,13 +42,8 @@ impl Workshop<'_> {
         };
         let plain_key = key.trim_end_matches(".gz.gpg");
         let mut tee = Tee { plain: self.plain_copy(plain_key)?, coded: gzip(self.keyring.encrypt_to(&target)?, level) };
-        // GnuPG's own complaint says more than the broken pipe that it leaves.
-        let written = write(&mut tee).and_then(|()| tee.finish());
-        let finished = match written {
-            Ok(encryption) => encryption.finish(),
-            Err(error) => Err(error.into()),
-        };
-        finished.map_err(|error| error.about(key))?;
+        let written = write(&mut tee).and_then(|()| tee.finish()).map_err(Error::from);
+        written.and_then(Encryption::finish).map_err(|error| error.about(key))?;
         set_modified(&target, modified(date))
     }
 
@@ -59,6 +54,7 @@ impl Workshop<'_> {
             plain.flush()?;
         }
         let mut encryption = self.keyring.encrypt_to(target)?;
+        // GnuPG's own complaint says more than the broken pipe that it leaves.
         let written = encryption.write_all(content);
         encryption.finish().map_err(|error| error.about(plain_key))?;
         written?;

@@ -32,6 +32,12 @@ pub fn forum(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
     }
     put!(body, r#"{{"id": "{thread_id}", "commentable_id": "{topic}", "category_id": "{topic}", "#);
     put!(body, r#""category_name": "Week 1 / General", "url": "{url}", "user_course_roles": [], "#);
+    push_post(event_type, &thread_id, &answer_id, body);
+    body.push_str(r#""user_forums_roles": ["Student"]}"#);
+}
+
+/// What each kind of forum event says more, each member with a comma behind it.
+fn push_post(event_type: &str, thread: &str, answer: &str, body: &mut String) {
     match event_type {
         "edx.forum.thread.viewed" => body.push_str(r#""title": "Hi", "target_username": "anna_k", "#),
         "edx.forum.thread.voted" => {
@@ -42,11 +48,10 @@ pub fn forum(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
             r#""thread_type": "question", "group_id": null, "anonymous": false, "options": {"followed": true}, "#
         )),
         "edx.forum.response.created" => {
-            put!(body, r#""body": "Me too", "truncated": false, "discussion": {{"id": "{thread_id}"}}, "#);
+            put!(body, r#""body": "Me too", "truncated": false, "discussion": {{"id": "{thread}"}}, "#);
         }
-        _ => put!(body, r#""body": "Thanks :)", "truncated": false, "response": {{"id": "{answer_id}"}}, "#),
+        _ => put!(body, r#""body": "Thanks :)", "truncated": false, "response": {{"id": "{answer}"}}, "#),
     }
-    body.push_str(r#""user_forums_roles": ["Student"]}"#);
 }
 
 pub fn enrolment(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
@@ -60,7 +65,6 @@ pub fn enrolment(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
 
 pub fn assessment(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
     let course = scene.course;
-    let block = &course.blocks[course.assessment];
     let tail = random.weighted(&[
         (3, "create_submission"),
         (3, "save_submission"),
@@ -72,44 +76,40 @@ pub fn assessment(scene: &Scene<'_>, random: &mut Random, draft: &mut Draft) {
     draft.name = draft.event_type.clone();
     draft.page.push_str("x_module");
     draft.module = Some(course.assessment);
-    let uuid = uuid(scene.anonymous_id);
-    let day = &scene.moment.date;
     let body = &mut draft.body;
     match tail {
-        "create_submission" => put!(
-            body,
-            concat!(
-                r#"{{"submission_uuid": "{}", "attempt_number": 1, "created_at": "{}T10:00:00Z", "#,
-                r#""submitted_at": "{}T10:00:00Z", "answer": {{"parts": [{{"text": "My \"essay\"\nsecond line"}}]}}}}"#
-            ),
-            uuid,
-            day,
-            day
-        ),
+        "create_submission" => push_submission(scene, body),
         "save_submission" if random.one_in(2) => {
             body.push_str(r#"{"saved_response": "{\"text\": \"My \\\"essay\\\"\"}"}"#);
         }
         "save_submission" => body.push_str(r#"{"saved_response": {"parts": [{"text": "My essay"}]}}"#),
-        "get_peer_submission" => put!(
-            body,
-            r#"{{"course_id": "{}", "item_id": "{}", "requesting_student_id": "{}", "submission_returned_uuid": "None"}}"#,
-            Json(&course.id),
-            Json(&block.usage),
-            scene.anonymous_id
-        ),
-        _ => {
-            let kind = if tail == "peer_assess" { "PE" } else { "SE" };
-            put!(
-                body,
-                r#"{{"submission_uuid": "{uuid}", "scorer_id": "{}", "score_type": "{kind}", "#,
-                scene.anonymous_id
-            );
-            put!(body, r#""scored_at": "{day}T11:00:00.123456", "feedback": "Good, but \u2013 why?", "#);
-            body.push_str(r#""rubric": {"content_hash": "e1c01bbc4b5e6aa9b75e6f3b6a7c8d9e0f102132"}, "parts": "#);
-            body.push_str(r#"[{"criterion": {"name": "Ideas", "points_possible": 5}, "option": {"name": "Fair", "#);
-            body.push_str(r#""points": 3}, "feedback": ""}]}"#);
+        "get_peer_submission" => {
+            let (id, item) = (Json(&course.id), Json(&course.blocks[course.assessment].usage));
+            put!(body, r#"{{"course_id": "{id}", "item_id": "{item}", "submission_returned_uuid": "None", "#);
+            put!(body, r#""requesting_student_id": "{}"}}"#, scene.anonymous_id);
         }
+        "peer_assess" => push_verdict(scene, "PE", body),
+        _ => push_verdict(scene, "SE", body),
     }
+}
+
+fn push_submission(scene: &Scene<'_>, body: &mut String) {
+    let (uuid, day) = (uuid(scene.anonymous_id), &scene.moment.date);
+    put!(body, r#"{{"submission_uuid": "{uuid}", "attempt_number": 1, "created_at": "{day}T10:00:00Z", "#);
+    put!(
+        body,
+        r#""submitted_at": "{day}T10:00:00Z", "answer": {{"parts": [{{"text": "My \"essay\"\nsecond line"}}]}}}}"#
+    );
+}
+
+/// `kind`: `PE` for a peer's, `SE` for one's own.
+fn push_verdict(scene: &Scene<'_>, kind: &str, body: &mut String) {
+    let (uuid, day, scorer) = (uuid(scene.anonymous_id), &scene.moment.date, scene.anonymous_id);
+    put!(body, r#"{{"submission_uuid": "{uuid}", "scorer_id": "{scorer}", "score_type": "{kind}", "#);
+    put!(body, r#""scored_at": "{day}T11:00:00.123456", "feedback": "Good, but \u2013 why?", "#);
+    body.push_str(r#""rubric": {"content_hash": "e1c01bbc4b5e6aa9b75e6f3b6a7c8d9e0f102132"}, "parts": "#);
+    body.push_str(r#"[{"criterion": {"name": "Ideas", "points_possible": 5}, "option": {"name": "Fair", "#);
+    body.push_str(r#""points": 3}, "feedback": ""}]}"#);
 }
 
 /// An anonymous id in the form of a UUID: a submission's identity.
