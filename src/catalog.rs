@@ -11,7 +11,6 @@ mod holding;
 mod inventory;
 pub mod package;
 pub mod problem;
-mod suffix;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod window;

@@ -183,10 +183,11 @@ fn name(prefix: &CoursePrefix, site: &Site, hashed: Hashed<'_>, taken: &mut BTre
         Hashed::With(id) => (id, 6),
     };
     let hash = blake3::hash(text.as_bytes()).to_hex();
+    let prefix = prefix.as_str().replace(['/', '\0'], "_");
     let names = (first..=hash.len()).map(|digits| -> Arc<str> {
         let suffix = cut(&suffix, LONGEST / 2);
         let room = LONGEST - 1 - digits - suffix.len();
-        format!("{}~{}{suffix}", cut(prefix.as_str(), room), &hash[..digits]).into()
+        format!("{}~{}{suffix}", cut(&prefix, room), &hash[..digits]).into()
     });
     let free = names.into_iter().find(|name| taken.insert(name.clone()));
     free.expect("two names with one 256-bit hash would be needed for each of its lengths")
@@ -200,4 +201,28 @@ fn is_reserved(prefix: &str) -> bool {
 /// The longest beginning of at most `bytes` bytes that ends between characters.
 fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_something_else_get_a_hash_and_no_name_comes_twice() {
+        let mut taken = BTreeSet::new();
+        let mut name = |prefix: &str, site: &str, hashed: Hashed<'_>| {
+            name(&CoursePrefix::new(prefix), &Site::from_token(site), hashed, &mut taken).to_string()
+        };
+        assert_eq!(name("A-B-C", "edx", Hashed::IfNeeded), "A-B-C");
+        assert_eq!(name("A-B-C", "edge", Hashed::IfNeeded), "A-B-C@edge");
+        for prefix in ["all", "unattributed", "A@edge", ".", "a/b"] {
+            let name = name(prefix, "edx", Hashed::IfNeeded);
+            assert!(name.contains('~') && is_file_name(&name), "{prefix}");
+        }
+        let first = name("A-B-C", "edge", Hashed::With("A/B/C"));
+        let second = name("A-B-C", "edge", Hashed::With("A/B/C"));
+        assert!(first.len() == "A-B-C~123456@edge".len() && second.len() == first.len() + 1, "{first} {second}");
+        let long = name("A-B-C", &"x".repeat(300), Hashed::IfNeeded);
+        assert!(long.len() <= LONGEST, "{long}");
+    }
 }

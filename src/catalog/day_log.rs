@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::problem::Problem;
-use super::suffix::peel;
 use crate::decode::{Layer, Layers};
 use crate::edx::course_run::Site;
 use crate::source::{ObjectId, ObjectMeta};
@@ -49,7 +48,7 @@ impl Candidate {
     /// The package form over the decrypted, then the newest. An empty object is nobody's log while another is there,
     /// so that a failed export does not hide a good copy.
     fn rank(&self) -> impl Ord + use<> {
-        let encrypted = peel(self.object.id.key.base_name()).0.0.contains(&Layer::OpenPgp);
+        let encrypted = Layers::of(self.object.id.key.base_name()).0.0.contains(&Layer::OpenPgp);
         (self.object.id.bytes > 0, encrypted, self.object.modified, Reverse(self.object.id.clone()))
     }
 }
@@ -67,7 +66,7 @@ pub(super) fn choose(
         let what = format!("not used: {} is the log of the same site and day", chosen.object.id.key);
         problems(Problem::new(&other.object, what, "remove the one that is not wanted, if this choice is wrong"));
     }
-    let layers = peel(chosen.object.id.key.base_name()).0;
+    let layers = Layers::of(chosen.object.id.key.base_name()).0;
     Some(DayLog {
         date,
         site: site.clone(),

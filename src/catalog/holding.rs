@@ -1,6 +1,6 @@
 //! Which files of a course the weekly packages hold, week by week.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -71,18 +71,19 @@ pub(super) struct Gathering {
 
 /// Positions by kind, of one course in one package.
 #[derive(Default)]
-struct Gathered {
-    held: BTreeMap<MemberKind, u32>,
-    failed: BTreeSet<MemberKind>,
+struct Gathered<'a> {
+    held: BTreeMap<&'a MemberKind, u32>,
+    failed: BTreeSet<&'a MemberKind>,
 }
 
 impl Gathering {
     pub(super) fn add(&mut self, package: &Arc<Package>, problems: &mut dyn FnMut(Problem)) {
-        for (course, gathered) in by_course(package, problems) {
+        for ((site, prefix), gathered) in by_course(package, problems) {
             if gathered.held.is_empty() {
                 continue;
             }
             let snapshot = Snapshot { package: package.clone(), members: gathered.held.values().copied().collect() };
+            let course = (site.clone(), prefix.clone());
             let holding = self.holdings.entry(course.clone()).or_default();
             let missing = holding.last().map(|before| lacking(before, &snapshot, &gathered)).unwrap_or_default();
             self.missing.insert(course, missing);
@@ -96,32 +97,35 @@ impl Gathering {
     }
 }
 
-fn by_course(package: &Package, problems: &mut dyn FnMut(Problem)) -> BTreeMap<(Site, CoursePrefix), Gathered> {
-    let mut courses: BTreeMap<(Site, CoursePrefix), Gathered> = BTreeMap::new();
+fn by_course<'a>(
+    package: &'a Package,
+    problems: &mut dyn FnMut(Problem),
+) -> HashMap<(&'a Site, &'a CoursePrefix), Gathered<'a>> {
+    let mut courses: HashMap<(&Site, &CoursePrefix), Gathered<'_>> = HashMap::new();
     for (at, member) in package.members().enumerate() {
         let Some(meaning) = member.meaning else { continue };
         let Some(course) = &meaning.course else { continue };
-        let gathered = courses.entry((meaning.site.clone(), course.clone())).or_default();
+        let gathered = courses.entry((&meaning.site, course)).or_default();
         if meaning.failed {
-            gathered.failed.insert(meaning.kind.clone());
+            gathered.failed.insert(&meaning.kind);
             continue;
         }
         let at = u32::try_from(at).expect("positions come from 32-bit indices");
         let Some(&other) = gathered.held.get(&meaning.kind) else {
-            gathered.held.insert(meaning.kind.clone(), at);
+            gathered.held.insert(&meaning.kind, at);
             continue;
         };
         let (kept, dropped) = if package.at(other as usize).is_void() { (at, other) } else { (other, at) };
-        gathered.held.insert(meaning.kind.clone(), kept);
+        gathered.held.insert(&meaning.kind, kept);
         let what = format!("not used: {} is the same file of the course", package.at(kept as usize).path);
         problems(package.problem(dropped as usize, what, "read it in course-data"));
     }
     courses
 }
 
-fn lacking(before: &Snapshot, now: &Snapshot, gathered: &Gathered) -> Vec<Problem> {
+fn lacking(before: &Snapshot, now: &Snapshot, gathered: &Gathered<'_>) -> Vec<Problem> {
     let gone =
-        before.members().filter(|(kind, _)| !gathered.held.contains_key(kind) && !gathered.failed.contains(kind));
+        before.members().filter(|(kind, _)| !gathered.held.contains_key(*kind) && !gathered.failed.contains(*kind));
     let object = now.members().next().map(|(_, member)| member.object);
     gone.filter_map(|(_, member)| {
         let what = format!("missing: the snapshot of {} has this file", before.name());

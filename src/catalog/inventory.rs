@@ -12,6 +12,7 @@ use super::holding::{Gathering, Holdings, UNDATED};
 use super::package::{Contents, Meanings, Package, Reading, is_file_name, newest};
 use super::problem::{Problem, RESTORE};
 use super::{Directories, Exchange};
+use crate::decode::Layers;
 use crate::edx::course_run::Site;
 use crate::edx::object_key::{ObjectRole, object_role};
 use crate::source::{Availability, ObjectMeta};
@@ -67,7 +68,7 @@ impl Inventory {
     pub(super) fn take(org: &str, objects: &[ObjectMeta], directories: &Directories<'_>) -> Inventory {
         let mut sorted = Sorted::default();
         objects.iter().for_each(|object| sorted.add(org, object));
-        let mut taking = Taking { org, directories, meanings: Meanings::new(), problems: BTreeSet::new() };
+        let mut taking = Taking { org, directories, meanings: Meanings::default(), problems: BTreeSet::new() };
         taking.note_objects(org, objects);
         let days = taking.days(sorted.days);
         let weekly = taking.weekly(sorted.zips, sorted.loose);
@@ -114,8 +115,13 @@ impl Taking<'_> {
             if role == ObjectRole::Unknown {
                 continue;
             }
-            // A file of an unpacked package is encrypted only where it still says so; a plain empty one is just empty.
-            let plain = matches!(role, ObjectRole::Loose { .. }) && !object.id.key.as_str().ends_with(".gpg");
+            // In a decrypted mirror an empty file is just empty.
+            let key = object.id.key.as_str();
+            let plain = match role {
+                ObjectRole::DayLog { .. } => Layers::of(key).0.0.is_empty(),
+                ObjectRole::Loose { .. } => Layers::openpgp_only(key).0.0.is_empty(),
+                _ => false,
+            };
             if object.id.bytes == 0 && !plain {
                 let advice = "ask edX to export it again; an expired key of a recipient is the usual cause";
                 self.problems.insert(Problem::new(object, "empty object", advice).errno("EIO"));

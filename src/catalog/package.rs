@@ -4,18 +4,16 @@
 //! that the caller has anyway, and is spelled out when it is asked for.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::problem::Problem;
-use super::suffix::peel_gpg;
 use crate::decode::Layers;
 use crate::decode::zip::{Directory, Entry};
-use crate::edx::course_run::{CoursePrefix, Site};
-use crate::edx::member_name::{CourseMember, MemberKind, parse_member};
+use crate::edx::member_name::{CourseMember, parse_member};
 use crate::source::ObjectMeta;
 
 /// One folder of decrypted members.
@@ -87,8 +85,26 @@ pub enum Found<'a> {
     File(Member<'a>),
 }
 
-/// Gives equal meanings one place in memory: they recur every week.
-pub(super) type Meanings = HashMap<(Option<CoursePrefix>, Site, MemberKind, bool), Arc<CourseMember>>;
+/// What names mean. They recur every week, so each is read once and its meaning has one place in memory.
+#[derive(Default)]
+pub(super) struct Meanings(HashMap<String, Option<Arc<CourseMember>>>);
+
+impl Meanings {
+    fn of(&mut self, name: &str) -> Option<Arc<CourseMember>> {
+        if let Some(known) = self.0.get(name) {
+            return known.clone();
+        }
+        let usable = |member: &CourseMember| member.course.as_ref().is_none_or(|course| is_prefix(course.as_str()));
+        let meaning = parse_member(name).filter(usable).map(Arc::new);
+        self.0.insert(name.to_owned(), meaning.clone());
+        meaning
+    }
+
+    /// The meaning of the file at `path`, if it lies in `folder`.
+    fn at(&mut self, path: &str, folder: &str) -> Option<Arc<CourseMember>> {
+        self.of(below(path, folder)?)
+    }
+}
 
 /// How the names in a package are read.
 pub(super) struct Reading<'a> {
@@ -130,7 +146,7 @@ impl Package {
         let mut package = Package { name, date, modified, contents, hidden: reading.hidden.to_owned(), slots };
         package.keep_showable(problems);
         for at in 0..package.slots.len() {
-            package.slots[at].meaning = reading.folder.and_then(|f| meaning(package.path_at(at), f, meanings));
+            package.slots[at].meaning = reading.folder.and_then(|folder| meanings.at(package.path_at(at), folder));
         }
         package.note_members(problems);
         package
@@ -148,7 +164,7 @@ impl Package {
             Contents::Archive { object, directory } => (object, Some(&directory.entries[slot.index as usize])),
             Contents::Loose(files) => (&files[slot.index as usize].1, None),
         };
-        let layers = peel_gpg(self.source_name_at(at)).0;
+        let layers = Layers::openpgp_only(self.source_name_at(at)).0;
         Member { path: self.path_at(at), object, entry, layers, meaning: slot.meaning.as_deref() }
     }
 
@@ -161,8 +177,7 @@ impl Package {
     }
 
     fn path_at(&self, at: usize) -> &str {
-        let name = self.source_name_at(at);
-        let name = name.strip_suffix(".gpg").unwrap_or(name);
+        let name = Layers::openpgp_only(self.source_name_at(at)).1;
         name.strip_prefix(self.hidden.as_str()).unwrap_or(name)
     }
 
@@ -255,7 +270,17 @@ impl Package {
     }
 
     fn drop_files_that_are_folders(&mut self, problems: &mut dyn FnMut(Problem)) {
-        let clash: Vec<bool> = (0..self.slots.len()).map(|at| self.is_folder(self.path_at(at))).collect();
+        let mut folders: HashSet<&str> = HashSet::new();
+        for at in 0..self.slots.len() {
+            let mut path = self.path_at(at);
+            // A folder that is there already has its own folders there too.
+            while let Some((folder, _)) = path.rsplit_once('/')
+                && folders.insert(folder)
+            {
+                path = folder;
+            }
+        }
+        let clash: Vec<bool> = (0..self.slots.len()).map(|at| folders.contains(self.path_at(at))).collect();
         for at in (0..clash.len()).filter(|&at| clash[at]) {
             problems(self.problem(at, "not shown: a folder has the same path", "unpack the package by hand"));
         }
@@ -274,26 +299,13 @@ pub(super) fn newest<'a>(objects: impl Iterator<Item = &'a ObjectMeta>) -> Times
 
 /// Compares `path` with `head` followed by `tail`, without joining them.
 fn compare(path: &str, head: &str, tail: &str) -> Ordering {
-    path.bytes().cmp(head.bytes().chain(tail.bytes()))
+    let (start, rest) = path.as_bytes().split_at(path.len().min(head.len()));
+    start.cmp(head.as_bytes()).then_with(|| rest.cmp(tail.as_bytes()))
 }
 
 /// A name that a directory can hold.
 pub fn is_file_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && name.len() <= 255 && !name.contains(['/', '\0'])
-}
-
-fn meaning(path: &str, folder: &str, meanings: &mut Meanings) -> Option<Arc<CourseMember>> {
-    let name = below(path, folder)?;
-    let read = parse_member(name).or_else(|| match folder {
-        // Files in no dated folder lie below folders that somebody chose.
-        "" => parse_member(name.rsplit('/').next()?),
-        _ => None,
-    })?;
-    if read.course.as_ref().is_some_and(|course| !is_prefix(course.as_str())) {
-        return None;
-    }
-    let key = (read.course.clone(), read.site.clone(), read.kind.clone(), read.failed);
-    Some(meanings.entry(key).or_insert_with(|| Arc::new(read)).clone())
 }
 
 fn is_prefix(prefix: &str) -> bool {

@@ -22,9 +22,14 @@ fn year(name: &str) -> Result<Window> {
     Ok(Window { from: Some(day("-01-01")?), to: Some(day("-12-31")?) })
 }
 
+/// The site that a folder's name is a spelling of.
+fn site(token: &str) -> Site {
+    Site::from_token(&token.to_lowercase())
+}
+
 /// The logs under one spelling of a site.
 fn logs<'a>(tree: &Tree<'a>, token: &str, window: Window) -> impl Iterator<Item = &'a DayLog> {
-    tree.catalog.days(&Site::from_token(token), window).filter(move |log| log.site_token == token)
+    tree.catalog.days(&site(token), window).filter(move |log| log.site_token == token)
 }
 
 fn file(log: &DayLog) -> Node {
@@ -37,7 +42,7 @@ fn file(log: &DayLog) -> Node {
 fn named<'a>(tree: &Tree<'a>, token: &str, window: Window, name: &str) -> Option<&'a DayLog> {
     let head = format!("{}-{token}-events-", tree.catalog.org());
     let date = date(name.strip_prefix(&head)?.get(..10)?).filter(|date| window.contains(*date))?;
-    let log = tree.catalog.day(&Site::from_token(token), date)?;
+    let log = tree.catalog.day(&site(token), date)?;
     (log.site_token == token && log.decrypted_name(tree.catalog.org()) == name).then_some(log)
 }
 

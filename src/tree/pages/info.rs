@@ -35,7 +35,7 @@ pub(super) fn render(tree: &Tree<'_>, folder: &str, window: Option<Window>) -> S
         None => line("snapshot", &"none holds a file of this course"),
     }
     line("snapshots", &course.snapshots().len());
-    line("refreshed", &tree.catalog.refreshed());
+    line("refreshed", &format_args!("{:.0}", tree.catalog.refreshed()));
     text
 }
 

@@ -21,11 +21,17 @@ pub(super) fn render(tree: &Tree<'_>) -> String {
 }
 
 fn places(tree: &Tree<'_>) -> String {
-    let is_there = |line: &&str| {
+    let mut is_there = false;
+    let mut text = String::new();
+    for line in PLACES.lines() {
         let name = line.split([' ', '/']).next().unwrap_or_default();
-        tree.lookup(name).is_ok()
-    };
-    PLACES.lines().filter(is_there).map(|line| format!("  {line}\n")).collect()
+        // A line that begins with a space goes on with the name before it.
+        is_there = if name.is_empty() { is_there } else { tree.lookup(name).is_ok() };
+        if is_there {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    text
 }
 
 /// A course that has a snapshot, so that every command has something to work on; else any.
@@ -59,10 +65,10 @@ const PLACES: &str = "\
 courses.tsv      one line a course: folder, course id, site, first and last day with events, snapshot
 problems.tsv     what could not be read or was not used, and what to do about it
 courses/COURSE/  info.txt; events/DATE.log; tables/TABLE.tsv, forum.mongo, course_structure.json and
-courses/         course.xml.tar.gz of the newest snapshot; snapshots/DATE/: the same of every week;
-courses/         between/FROM_TO/: the same cut to a window of days (not listed, any window opens)
+                 course.xml.tar.gz of the newest snapshot; snapshots/DATE/: the same of every week;
+                 between/FROM_TO/: the same cut to a window of days (not listed, any window opens)
 events/COURSE/   the same event files; events/all/DATE.log is a whole day, events/unattributed/DATE.log
-events/          the lines of no course; @edge behind a name: the edge site
+                 the lines of no course; @edge behind a name: the edge site
 tables/          TABLE.tsv of all courses in one file, with a column course in front
 course-data/     the weekly packages as they are, decrypted
 edx-course-data/ the event logs as they are, decrypted, still gzip
@@ -80,7 +86,8 @@ Commands to paste, from this folder:
   awk -F'\\t' 'NR > 1 { n[$1]++ } END { for (c in n) print n[c], c }' tables/{table}
   python3 -c 'import json,sys; [print(json.loads(l)[\"time\"]) for l in sys.stdin]' < courses/{course}/events/{day}.log
   python3 -c 'import pandas as p; print(p.read_csv(\"courses/{course}/tables/{table}\", sep=\"\\t\", quoting=3))'
-  cp -r courses/{course}/between/{from}_{day} /tmp/";
+  cp -r --no-preserve=mode courses/{course}/between/{from}_{day} /tmp/
+";
 
 const NOTES: &str = "\
 Good to know:
