@@ -13,6 +13,7 @@ pub mod values;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -79,11 +80,27 @@ impl Settings {
     }
 }
 
+/// edX's own buckets.
+pub const EVENTS_BUCKET: &str = "edx-course-data";
+pub const SNAPSHOTS_BUCKET: &str = "course-data";
+
 /// Where the encrypted objects are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceSettings {
     Folder(PathBuf),
     S3(S3Settings),
+}
+
+impl fmt::Display for SourceSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SourceSettings::Folder(folder) => write!(f, "{}", folder.display()),
+            SourceSettings::S3(s3) => {
+                write!(f, "s3://{} s3://{}", s3.events_bucket, s3.snapshots_bucket)?;
+                s3.endpoint_url.as_ref().map_or(Ok(()), |url| write!(f, " at {url}"))
+            }
+        }
+    }
 }
 
 /// Two buckets; credentials come from the AWS SDK's own chain.

@@ -71,6 +71,11 @@ fn socket_path(dir_path: &Path, dir: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_NAME}", dir.as_raw_fd()))
 }
 
+/// The cache folder that a socket's path speaks of; None where it is no control socket.
+pub fn folder_of_socket(path: &Path) -> Option<PathBuf> {
+    path.ends_with(SOCKET_NAME).then(|| path.parent().map(Path::to_path_buf))?
+}
+
 fn open_dir(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(libc::O_DIRECTORY).open(path)
 }

@@ -52,7 +52,7 @@ impl Access {
             }
         }
         let volume = Volume::start(settings, keys::unlock(settings)?, Freshness::Current)?;
-        Ok(Access::Volume { _serving: session::answer_for(&volume, owned, None)?, volume })
+        Ok(Access::Volume { _serving: session::answer_for(&volume, owned, settings, None)?, volume })
     }
 
     /// What stands under a path. Errors: `NotFound`, and those of the source.

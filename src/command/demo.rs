@@ -13,7 +13,8 @@ use crate::command::session::serve;
 use crate::command::{Outcome, hygiene, mount_point, text};
 use crate::config::args::CommonArgs;
 use crate::config::{
-    Addressing, CacheLocation, Detachment, PassphraseSource, Payer, S3Settings, Settings, SourceSettings,
+    Addressing, CacheLocation, Detachment, EVENTS_BUCKET, PassphraseSource, Payer, S3Settings, SNAPSHOTS_BUCKET,
+    Settings, SourceSettings,
 };
 use crate::demo::bucket::{Credentials, Server};
 use crate::demo::{self, Made, Plan};
@@ -70,7 +71,7 @@ fn show(args: &Args, plan: &Plan, settings: Settings, log: Option<LogFile>, read
     let package = scratch.path().join("package");
     fs::create_dir(&package)?;
     let made = demo::generate(&package, plan)?;
-    let server = if args.s3 { Some(serve_bucket(&made)?) } else { None };
+    let server = if args.s3 { Some(serve_buckets(&made)?) } else { None };
     let settings = demo_settings(settings, &made, scratch.path(), server.as_ref());
     let mount_point = mount_point::prepare(folder.path(), &settings)?;
     serve(&settings, &mount_point, log, &mut || {
@@ -79,16 +80,17 @@ fn show(args: &Args, plan: &Plan, settings: Settings, log: Option<LogFile>, read
     })
 }
 
-fn serve_bucket(made: &Made) -> Result<Server> {
-    let credentials = Credentials::new("edxfs-demo", "not-a-secret");
+fn serve_buckets(made: &Made) -> Result<Server> {
+    let credentials = Credentials::new("edxfs-demo", "open to this machine, and made up");
     // SAFETY: no other thread exists yet that could read the environment meanwhile.
     unsafe {
         std::env::set_var("AWS_ACCESS_KEY_ID", &credentials.access_key);
         std::env::set_var("AWS_SECRET_ACCESS_KEY", &credentials.secret);
         std::env::remove_var("AWS_SESSION_TOKEN");
+        std::env::remove_var("AWS_PROFILE");
     }
     let server = Server::start(credentials)?;
-    for bucket in ["edx-course-data", "course-data"] {
+    for bucket in [EVENTS_BUCKET, SNAPSHOTS_BUCKET] {
         server.put_folder(bucket, &made.data.join(bucket))?;
     }
     Ok(server)
@@ -101,8 +103,8 @@ fn demo_settings(settings: Settings, made: &Made, scratch: &Path, server: Option
         source: match server {
             None => SourceSettings::Folder(made.data.clone()),
             Some(server) => SourceSettings::S3(S3Settings {
-                events_bucket: "edx-course-data".to_string(),
-                snapshots_bucket: "course-data".to_string(),
+                events_bucket: EVENTS_BUCKET.to_string(),
+                snapshots_bucket: SNAPSHOTS_BUCKET.to_string(),
                 endpoint_url: Some(server.endpoint_url()),
                 region: Some("us-east-1".to_string()),
                 profile: None,

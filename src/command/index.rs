@@ -66,16 +66,15 @@ fn by_volume(volume: &Volume, paths: &[String], stop: &(dyn Fn() -> bool + Sync)
         bar.set_position(progress.done_bytes);
         bar.set_message(format!("{} of {} objects", progress.done_objects, progress.total_objects));
     };
-    let summary = volume.index(paths, &show, Wait::Until(stop));
+    let indexed = volume.index(paths, &show, Wait::Until(stop));
     bar.finish_and_clear();
-    match summary {
-        Ok(indexed) if !indexed.failed.is_empty() => {
+    match indexed {
+        Ok(indexed) => {
             for (object, error) in &indexed.failed {
-                complain(format_args!("{object}: {}", error.message()));
+                complain(error.clone().about(object));
             }
-            Ok(Outcome::Reported(1))
+            Ok(if indexed.failed.is_empty() { Outcome::Done } else { Outcome::Reported(1) })
         }
-        Ok(_) => Ok(Outcome::Done),
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(interrupted()),
         Err(error) => Err(error),
     }

@@ -1,10 +1,7 @@
 //! One mount from beginning to end: cache folder, volume, FUSE session, control socket, SIGHUP.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-
-use signal_hook::consts::SIGHUP;
-use signal_hook::iterator::Signals;
 
 use crate::command::background::Ready;
 use crate::command::log::LogFile;
@@ -21,12 +18,15 @@ pub fn serve(settings: &Settings, mount_point: &Path, log: Option<LogFile>, read
     let owned = settings.cache_dirs().iter().map(|dir| control::own(dir)).collect::<Result<Vec<_>>>()?;
     let volume = Volume::start(settings, keys::unlock(settings)?, Freshness::LastKnown)?;
     let mount = Mount::start(Arc::clone(&volume), mount_point, &fuse_options(settings))?;
-    let _serving = answer_for(&volume, owned, Some(mount_point))?;
-    on_hangup(&volume, log)?;
+    mount.handle_signals(on_hangup(&volume, log))?;
+    let serving = answer_for(&volume, owned, settings, Some(mount_point))?;
     ready()?;
     tracing::info!(mount_point = %mount_point.display(), "mounted");
     mount.wait();
     tracing::info!("unmounted");
+    // The lock goes last: whoever takes the folder next must find nobody at work in it.
+    drop((mount, volume));
+    drop(serving);
     Ok(Outcome::Done)
 }
 
@@ -53,15 +53,25 @@ fn fuse_options(settings: &Settings) -> fuse::Options {
 }
 
 /// Answers on the sockets of all cache folders of a volume, as long as the result lives.
-pub fn answer_for(volume: &Arc<Volume>, owned: Vec<Owned>, mount_point: Option<&Path>) -> Result<Vec<Serving>> {
-    let cache_dirs: Vec<PathBuf> = owned.iter().map(|owned| owned.dir().to_path_buf()).collect();
-    let (mount_point, pid) = (mount_point.map(Path::to_path_buf), std::process::id());
+pub fn answer_for(
+    volume: &Arc<Volume>,
+    owned: Vec<Owned>,
+    settings: &Settings,
+    mount_point: Option<&Path>,
+) -> Result<Vec<Serving>> {
+    let identity = Status {
+        pid: std::process::id(),
+        source: settings.source.to_string(),
+        mount_point: mount_point.map(Path::to_path_buf),
+        cache_dirs: owned.iter().map(|owned| owned.dir().to_path_buf()).collect(),
+        ..Status::default()
+    };
     let volume = Arc::clone(volume);
     let answer: Answer = Arc::new(move |request| match request {
-        Request::Where => Reply::Where { mount_point: mount_point.clone(), pid },
+        Request::Where => Reply::Where { mount_point: identity.mount_point.clone(), pid: identity.pid },
         Request::Status => {
-            let (mount_point, cache_dirs) = (mount_point.clone(), cache_dirs.clone());
-            Reply::Status(Box::new(Status { mount_point, pid, cache_dirs, ..volume.status() }))
+            let Status { pid, source, mount_point, cache_dirs, .. } = identity.clone();
+            Reply::Status(Box::new(Status { pid, source, mount_point, cache_dirs, ..volume.status() }))
         }
         Request::Refresh => match volume.refresh() {
             Ok(_) => Reply::Done,
@@ -71,20 +81,15 @@ pub fn answer_for(volume: &Arc<Volume>, owned: Vec<Owned>, mount_point: Option<&
     owned.into_iter().map(|owned| control::serve(owned, Arc::clone(&answer))).collect()
 }
 
-fn on_hangup(volume: &Arc<Volume>, log: Option<LogFile>) -> Result<()> {
-    let mut signals = Signals::new([SIGHUP])?;
+/// What SIGHUP asks for: the log file begun anew, the source listed anew.
+fn on_hangup(volume: &Arc<Volume>, log: Option<LogFile>) -> impl Fn() + Send + 'static {
     let volume = Arc::downgrade(volume);
-    let listen = move || {
-        for _ in signals.forever() {
-            let Some(volume) = volume.upgrade() else { return };
-            if let Some(Err(error)) = log.as_ref().map(LogFile::reopen) {
-                tracing::warn!("cannot reopen the log file: {error}");
-            }
-            if let Err(error) = volume.refresh() {
-                tracing::warn!("{error}");
-            }
+    move || {
+        if let Some(Err(error)) = log.as_ref().map(LogFile::reopen) {
+            tracing::warn!("cannot reopen the log file: {error}");
         }
-    };
-    std::thread::Builder::new().name("hangup".into()).spawn(listen)?;
-    Ok(())
+        if let Some(Err(error)) = volume.upgrade().map(|volume| volume.refresh()) {
+            tracing::warn!("{error}");
+        }
+    }
 }

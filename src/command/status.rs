@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// Show what a mount has cached, fetched and is doing
 ///
-/// Without MOUNTPOINT: of the organisations given, else of every mount whose cache folder is in the usual place.
+/// Without MOUNTPOINT: of the organisations given, else of every mount of yours.
 #[derive(clap::Args)]
 pub struct Args {
     /// Where it is mounted

@@ -12,8 +12,8 @@ use crate::config::args::{CacheArgs, CommonArgs, KeyArgs, Options, SourceArgs, V
 use crate::config::environment::Environment;
 use crate::config::file::{self, Raw};
 use crate::config::{
-    Addressing, CacheLocation, Detachment, Index, LogSettings, PassphraseSource, Payer, Readers, S3Settings, Settings,
-    Sizes, Sniffers, SourceSettings,
+    Addressing, CacheLocation, Detachment, EVENTS_BUCKET, Index, LogSettings, PassphraseSource, Payer, Readers,
+    S3Settings, SNAPSHOTS_BUCKET, Settings, Sizes, Sniffers, SourceSettings,
 };
 use crate::edx::tracking_log::CourseRule;
 use crate::error::{Error, Result};
@@ -164,8 +164,8 @@ fn source_settings(args: SourceArgs) -> SourceSettings {
         return SourceSettings::Folder(folder);
     }
     SourceSettings::S3(S3Settings {
-        events_bucket: args.events_bucket.unwrap_or_else(|| "edx-course-data".to_string()),
-        snapshots_bucket: args.snapshots_bucket.unwrap_or_else(|| "course-data".to_string()),
+        events_bucket: args.events_bucket.unwrap_or_else(|| EVENTS_BUCKET.to_string()),
+        snapshots_bucket: args.snapshots_bucket.unwrap_or_else(|| SNAPSHOTS_BUCKET.to_string()),
         endpoint_url: args.endpoint_url,
         region: args.region,
         profile: args.profile,
