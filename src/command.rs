@@ -4,6 +4,7 @@ mod access;
 mod background;
 mod cat;
 mod demo;
+mod demo_source;
 mod hygiene;
 mod index;
 mod keys;

@@ -192,7 +192,7 @@ pub enum Detachment {
 /// What is logged, and where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// None: `info` for a mount, `warn` for the other commands.
+    /// None: `info` for a mount, `error` for the other commands.
     pub level: Option<LogLevel>,
     pub file: Option<PathBuf>,
     /// Where a mount in the background logs to when neither a file is given nor the journal is there.

@@ -2,22 +2,19 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueHint;
 
 use crate::command::background::{self, Ready};
+use crate::command::demo_source::{demo_settings, serve_buckets};
 use crate::command::log::{self, LogFile, Role};
 use crate::command::scratch::{OwnFolder, Scratch};
 use crate::command::session::serve;
 use crate::command::{Outcome, hygiene, mount_point, text};
 use crate::config::args::CommonArgs;
-use crate::config::{
-    Addressing, CacheLocation, Detachment, EVENTS_BUCKET, PassphraseSource, Payer, S3Settings, SNAPSHOTS_BUCKET,
-    Settings, SourceSettings,
-};
-use crate::demo::bucket::{Credentials, Server};
-use crate::demo::{self, Made, Plan};
+use crate::config::{Detachment, Settings};
+use crate::demo::{self, Plan};
 use crate::error::Result;
 
 /// Make a small data package and mount it
@@ -78,46 +75,4 @@ fn show(args: &Args, plan: &Plan, settings: Settings, log: Option<LogFile>, read
         let _ = write!(io::stdout(), "{}", text::after_demo(&args.mount_point));
         ready()
     })
-}
-
-fn serve_buckets(made: &Made) -> Result<Server> {
-    let credentials = Credentials::new("edxfs-demo", "open to this machine, and made up");
-    // SAFETY: no other thread exists yet that could read the environment meanwhile.
-    unsafe {
-        std::env::set_var("AWS_ACCESS_KEY_ID", &credentials.access_key);
-        std::env::set_var("AWS_SECRET_ACCESS_KEY", &credentials.secret);
-        std::env::remove_var("AWS_SESSION_TOKEN");
-        std::env::remove_var("AWS_PROFILE");
-    }
-    let server = Server::start(credentials)?;
-    for bucket in [EVENTS_BUCKET, SNAPSHOTS_BUCKET] {
-        server.put_folder(bucket, &made.data.join(bucket))?;
-    }
-    Ok(server)
-}
-
-/// The user's own organisation, keys and cache stay out of this.
-fn demo_settings(settings: Settings, made: &Made, scratch: &Path, server: Option<&Server>) -> Settings {
-    Settings {
-        orgs: vec![made.org.to_lowercase()],
-        source: match server {
-            None => SourceSettings::Folder(made.data.clone()),
-            Some(server) => SourceSettings::S3(S3Settings {
-                events_bucket: EVENTS_BUCKET.to_string(),
-                snapshots_bucket: SNAPSHOTS_BUCKET.to_string(),
-                endpoint_url: Some(server.endpoint_url()),
-                region: Some("us-east-1".to_string()),
-                profile: None,
-                addressing: Addressing::Path,
-                payer: Payer::BucketOwner,
-            }),
-        },
-        keys: vec![made.secret_key.clone()],
-        passphrase: PassphraseSource::File(made.passphrase_file.clone()),
-        cache_location: CacheLocation::Given(scratch.join("cache")),
-        courses: Vec::new(),
-        since: None,
-        until: None,
-        ..settings
-    }
 }

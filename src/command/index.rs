@@ -1,10 +1,7 @@
 //! `edxfs index`: learns sizes and fills the free cache, in the foreground.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -12,8 +9,7 @@ use signal_hook::flag;
 
 use crate::command::access::Access;
 use crate::command::log::{self, Role};
-use crate::command::walk::{self, Step};
-use crate::command::{Outcome, complain, text};
+use crate::command::{Outcome, complain, text, walk};
 use crate::config::Settings;
 use crate::config::args::{CacheArgs, CommonArgs, DerivedArgs, KeyArgs, OrgArgs, SourceArgs};
 use crate::engine::wait::Wait;
@@ -55,7 +51,7 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
     let stop = || stopped.load(Ordering::Relaxed);
     match &access {
         Access::Volume { volume, .. } => by_volume(volume, &paths, &stop),
-        Access::Mounted(root) => by_mount(root, &paths, &stop),
+        Access::Mounted(root) => walk::index(root, &paths, &stop),
     }
 }
 
@@ -80,37 +76,12 @@ fn by_volume(volume: &Volume, paths: &[String], stop: &(dyn Fn() -> bool + Sync)
     }
 }
 
-fn by_mount(root: &Path, paths: &[String], stop: &dyn Fn() -> bool) -> Result<Outcome> {
-    let bar = bar("{spinner} {pos} files  {msg}");
-    let mut failures = 0;
-    let walk = walk::start(walk::roots(root, paths));
-    let ended = loop {
-        match walk.recv_timeout(Duration::from_millis(100)) {
-            Ok(Step::Opened(path)) => {
-                bar.inc(1);
-                bar.set_message(path.strip_prefix(root).unwrap_or(&path).display().to_string());
-            }
-            Ok(Step::Failed(path, error)) => {
-                bar.suspend(|| complain(format_args!("{}: {error}", path.display())));
-                failures += 1;
-            }
-            Err(RecvTimeoutError::Timeout) => bar.tick(),
-            Err(RecvTimeoutError::Disconnected) => break Outcome::Done,
-        }
-        if stop() {
-            break interrupted();
-        }
-    };
-    bar.finish_and_clear();
-    Ok(if ended == Outcome::Done && failures > 0 { Outcome::Reported(1) } else { ended })
-}
-
-fn interrupted() -> Outcome {
+pub fn interrupted() -> Outcome {
     complain("stopped; run it again to go on");
     Outcome::Interrupted
 }
 
-fn bar(template: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(template).expect("the template is one of two in this file");
+pub fn bar(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).expect("a template is a constant of ours");
     ProgressBar::new(0).with_style(style)
 }

@@ -67,7 +67,8 @@ fn open(path: &Path) -> io::Result<File> {
 pub fn start(settings: &LogSettings, role: Role) -> Result<Option<LogFile>> {
     let level = settings.level.unwrap_or(match role {
         Role::Mount(_) => LogLevel::Info,
-        Role::Command => LogLevel::Warn,
+        // What a warning would say, the command itself says in its own words.
+        Role::Command => LogLevel::Error,
     });
     let path = match (&settings.file, role, settings.stderr) {
         (Some(path), _, _) => Some(path),
@@ -93,7 +94,7 @@ pub fn start(settings: &LogSettings, role: Role) -> Result<Option<LogFile>> {
     }
 }
 
-/// Other crates speak up only with warnings: below that, an HTTP client may well log a request's headers.
+/// Other crates speak up only with errors: the warnings of an HTTP client quote whole responses.
 fn install<S>(lines: S, level: LogLevel)
 where
     S: Layer<Registry> + Send + Sync + 'static,
@@ -106,7 +107,7 @@ where
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let filter = Targets::new().with_target("edxfs", level).with_default(level.min(LevelFilter::WARN));
+    let filter = Targets::new().with_target("edxfs", level).with_default(LevelFilter::ERROR);
     // Fails only where a test has set up another one.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines.with_filter(filter)));
 }

@@ -1,6 +1,7 @@
 //! Is this folder fit to be mounted on?
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::command::complain;
@@ -38,7 +39,9 @@ fn check(path: &Path, settings: &Settings) -> Result<PathBuf> {
             return Err(Error::usage(message).advise("mount on another folder"));
         }
     }
-    if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
+    let is_mounted_on =
+        path.parent().and_then(|parent| fs::metadata(parent).ok()).is_some_and(|p| p.dev() != meta.dev());
+    if !is_mounted_on && fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
         complain(format_args!(
             "{}: the folder is not empty; its files are hidden while it is mounted on",
             path.display()

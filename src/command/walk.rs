@@ -3,17 +3,51 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
+use std::time::Duration;
+
+use crate::command::index::{bar, interrupted};
+use crate::command::{Outcome, complain};
+use crate::error::Result;
+
+/// Opens every file below the paths, with a progress bar, until `stop` says so.
+pub fn index(root: &Path, paths: &[String], stop: &dyn Fn() -> bool) -> Result<Outcome> {
+    let bar = bar("{spinner} {pos} files  {msg}");
+    let mut failures = 0;
+    let walk = start(roots(root, paths));
+    let ended = loop {
+        match walk.recv_timeout(Duration::from_millis(100)) {
+            Ok(Step::Opened(path)) => {
+                bar.inc(1);
+                bar.set_message(path.strip_prefix(root).unwrap_or(&path).display().to_string());
+            }
+            Ok(Step::Failed(path, error)) => {
+                bar.suspend(|| complain(format_args!("{}: {error}", path.display())));
+                failures += 1;
+            }
+            Err(RecvTimeoutError::Timeout) => bar.tick(),
+            Err(RecvTimeoutError::Disconnected) => break Outcome::Done,
+        }
+        if stop() {
+            break interrupted();
+        }
+    };
+    bar.finish_and_clear();
+    if failures > 0 {
+        complain(format_args!("{failures} files cannot be made; {}/problems.tsv says why", root.display()));
+    }
+    Ok(if ended == Outcome::Done && failures > 0 { Outcome::Reported(1) } else { ended })
+}
 
 /// One file, or folder, dealt with.
-pub enum Step {
+enum Step {
     Opened(PathBuf),
     Failed(PathBuf, io::Error),
 }
 
 /// Where to begin: the paths given, else the course folders, also of a mount of several organisations.
-pub fn roots(mount_point: &Path, paths: &[String]) -> Vec<PathBuf> {
+fn roots(mount_point: &Path, paths: &[String]) -> Vec<PathBuf> {
     if !paths.is_empty() {
         return paths.iter().map(|path| mount_point.join(path)).collect();
     }
@@ -29,7 +63,7 @@ pub fn roots(mount_point: &Path, paths: &[String]) -> Vec<PathBuf> {
 
 /// Opening a file of a mount makes its size known, and those of its day's other files. Older snapshots are left out
 /// unless a root lies in them.
-pub fn start(roots: Vec<PathBuf>) -> Receiver<Step> {
+fn start(roots: Vec<PathBuf>) -> Receiver<Step> {
     let (steps, receiver) = mpsc::sync_channel(64);
     thread::spawn(move || roots.iter().try_for_each(|root| visit(root, &steps)));
     receiver

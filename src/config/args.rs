@@ -159,7 +159,7 @@ pub struct CommonArgs {
     /// Stay in the foreground, log to standard error (commands other than mount and demo always do)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub foreground: Option<bool>,
-    /// How much to log [default: info for a mount, else warn]
+    /// How much to log [default: info for a mount, else error]
     #[arg(long, value_name = "error|warn|info|debug|trace", hide_possible_values = true)]
     pub log: Option<LogLevel>,
     /// Log file [default: the journal where there is one, else $XDG_STATE_HOME/edxfs/ORG.log]
