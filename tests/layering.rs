@@ -25,18 +25,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
-/// Crates that one file or folder alone may name, below `src/`.
-const OWNERS: &[(&str, &str)] = &[
-    ("fuser", "fuse"),
-    ("sequoia_openpgp", "decode/openpgp"),
-    ("aws_sdk_s3", "source/s3"),
-    ("aws_config", "source/s3"),
-    ("ring", "store/seal"),
-    ("rusqlite", "engine/ledger"),
-    ("flate2", "decode"),
-    ("zip", "decode/zip"),
-    ("s3s", "demo/bucket"),
-    ("clap", "config"),
+/// Crates that some files or folders alone may name, below `src/`.
+const OWNERS: &[(&str, &[&str])] = &[
+    ("fuser", &["fuse"]),
+    ("sequoia_openpgp", &["decode/openpgp"]),
+    ("aws_sdk_s3", &["source/s3"]),
+    ("aws_config", &["source/s3"]),
+    ("ring", &["store/seal"]),
+    ("rusqlite", &["engine/ledger"]),
+    // The demonstration package is gzipped by its generator: a fixture must not be made by the code under test.
+    ("flate2", &["decode", "demo"]),
+    ("zip", &["decode/zip"]),
+    ("s3s", &["demo/bucket"]),
+    ("clap", &["config", "command"]),
 ];
 
 #[test]
@@ -60,22 +61,20 @@ fn every_import_is_an_arrow_that_is_drawn() {
 }
 
 #[test]
-fn each_outside_crate_has_one_owner() {
+fn each_outside_crate_is_named_by_its_owners_alone() {
     let mut wrong = Vec::new();
     for (file, text) in sources() {
         let path = file.to_string_lossy().into_owned();
-        for (name, owner) in OWNERS {
+        for (name, owners) in OWNERS {
             let names_it = text.lines().any(|line| {
                 let line = line.trim_start();
                 line.starts_with(&format!("use {name}::")) || line.starts_with(&format!("use ::{name}::"))
             });
-            if names_it && !path.starts_with(owner) {
-                wrong.push(format!("{path} names {name}, which {owner} alone may"));
+            if names_it && !owners.iter().any(|owner| path.starts_with(owner)) {
+                wrong.push(format!("{path} names {name}, which only {owners:?} may"));
             }
         }
     }
-    // The demonstration package is gzipped by its own generator: a fixture must not be made by the code under test.
-    wrong.retain(|line| !line.starts_with("demo/") || !line.contains("flate2"));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -1,4 +1,4 @@
-//! What a process that holds keys does to itself before it reads the first one.
+//! What a process does to itself before it reads the first key or opens the first of many files.
 
 use std::process::ExitCode;
 
@@ -6,6 +6,7 @@ use crate::error::Result;
 
 /// No core file, no reading of our memory by the user's other processes, no file that others can read.
 pub fn harden() -> Result<()> {
+    raise_open_files();
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `none` is a valid rlimit; prctl and umask take numbers.
     let failed = unsafe {
@@ -13,6 +14,21 @@ pub fn harden() -> Result<()> {
         libc::setrlimit(libc::RLIMIT_CORE, &raw const none) != 0 || libc::prctl(libc::PR_SET_DUMPABLE, 0) != 0
     };
     if failed { Err(std::io::Error::last_os_error().into()) } else { Ok(()) }
+}
+
+/// Allows as many open files as the system lets us: a day of many courses is written to as many files at once.
+fn raise_open_files() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid rlimit for both calls.
+    let raised = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && {
+            limit.rlim_cur = limit.rlim_cur.max(limit.rlim_max.min(1 << 16));
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) == 0
+        }
+    };
+    if !raised {
+        tracing::debug!("the limit of open files stays as it is");
+    }
 }
 
 /// Ends the process the way `cat | head` expects; the Rust runtime has SIGPIPE ignored.

@@ -17,7 +17,8 @@ pub fn open_or_create(folder: &Path, keys: &SecretKeys) -> Result<DataKey> {
     let path = folder.join(FILE);
     match fs::read(&path) {
         Ok(wrapped) => unwrap(&wrapped, keys).map_err(|error| {
-            let advice = format!("give a key that has opened this cache before, or remove the folder {}", folder.display());
+            let advice =
+                format!("give a key that has opened this cache before, or remove the folder {}", folder.display());
             error.about(path.display()).advise(advice)
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(&path, keys),

@@ -11,7 +11,8 @@ use crate::source::{ObjectId, ObjectMeta, Source};
 /// A zip's central directory (one or two small reads), or a tar's headers. Errors: the source's; `Corrupt`.
 pub fn read_directory(source: &dyn Source, meta: &ObjectMeta) -> Result<Directory> {
     let object = Object { source, id: &meta.id };
-    let directory = if meta.id.key.as_str().ends_with(".tar") { tar::entries(&object) } else { Directory::read(&object) };
+    let directory =
+        if meta.id.key.as_str().ends_with(".tar") { tar::entries(&object) } else { Directory::read(&object) };
     directory.map_err(|error| error.about(&meta.id))
 }
 

@@ -13,11 +13,11 @@ use crate::catalog::filter::Filter;
 use crate::decode::zip::Directory;
 use crate::edx::course_run::{CourseId, Site};
 use crate::edx::object_key::{ObjectRole, object_role};
-use crate::engine::Observer;
 use crate::edx::tracking_log::Evidence;
+use crate::engine::Observer;
 use crate::engine::ledger::Ledger;
-use crate::recipe::make::Summary;
 use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::make::Summary;
 use crate::recipe::{Part, Recipe};
 use crate::source::{Availability, ETag, ObjectId, ObjectKey, ObjectMeta, Source};
 use crate::volume::directory::read_directory;
@@ -123,7 +123,15 @@ impl Inventory {
         let faults = faults.into_iter().map(|fault| (fault.key(), fault)).collect();
         let none = |_: &ObjectMeta| Err(Error::not_found("no directory"));
         let catalog = Arc::new(Catalog::build(org, &[], &none, &[], &filter));
-        let state = State { listing: Arc::default(), catalog, met, faults, last_refresh: None, refresh_error: None, missing_directories: 0 };
+        let state = State {
+            listing: Arc::default(),
+            catalog,
+            met,
+            faults,
+            last_refresh: None,
+            refresh_error: None,
+            missing_directories: 0,
+        };
         Ok(Inventory {
             org: org.to_owned(),
             source,
@@ -189,8 +197,7 @@ impl Inventory {
         let directory = |meta: &ObjectMeta| directories.get(&meta.id).cloned().unwrap_or_else(missing);
         let catalog = Catalog::build(&self.org, &listing, &directory, &[], &self.filter);
         let present: BTreeSet<&str> = listing.iter().map(|meta| meta.id.key.as_str()).collect();
-        let gone: Vec<_> =
-            self.faults().into_iter().filter(|fault| !present.contains(fault.object.as_str())).collect();
+        let gone: Vec<_> = self.faults().into_iter().filter(|fault| !present.contains(fault.object.as_str())).collect();
         gone.iter().for_each(|fault| self.forget_faults(&fault.object, &fault.entry));
         let mut state = self.write();
         state.missing_directories = directories.values().filter(|directory| directory.is_err()).count();

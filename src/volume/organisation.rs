@@ -127,10 +127,7 @@ impl Organisation {
         let catalog = self.inventory.catalog();
         let mut days: Vec<_> = catalog.sites().flat_map(|site| catalog.days(site, Window::ALL)).collect();
         days.sort_by(|a, b| (b.date, &a.object.key).cmp(&(a.date, &b.object.key)));
-        let day = |log: Part| Artifact {
-            recipe: Recipe::Day { log, rule: self.rule },
-            output: Output::Loose,
-        };
+        let day = |log: Part| Artifact { recipe: Recipe::Day { log, rule: self.rule }, output: Output::Loose };
         let mut worth: Vec<_> = days.into_iter().map(|log| day(Part::whole(log.object.clone()))).collect();
         for course in catalog.courses() {
             worth.extend(self.snapshot_files(&course.folder));
@@ -176,9 +173,9 @@ impl Organisation {
         };
         let artifacts = listed.iter().rev().filter_map(artifact);
         let unknown = artifacts.filter(|artifact| matches!(self.size_now(artifact), Size::StandIn(_)));
-        let recipes = unknown.map(|artifact| self.first_recipe(artifact)).filter(|recipe| {
-            matches!(recipe, Recipe::Day { .. }) || path.starts_with("courses/")
-        });
+        let recipes = unknown
+            .map(|artifact| self.first_recipe(artifact))
+            .filter(|recipe| matches!(recipe, Recipe::Day { .. }) || path.starts_with("courses/"));
         indexer.urge(recipes.collect());
     }
 
@@ -211,7 +208,8 @@ impl Organisation {
                 let summary = self.engine.summary(&artifact.recipe)?;
                 let site = self.site_of(log)?;
                 let catalog = self.inventory.catalog();
-                let owns = |id: &CourseId| catalog.folder_of(&site, id).is_some_and(|course| *course.folder == **folder);
+                let owns =
+                    |id: &CourseId| catalog.folder_of(&site, id).is_some_and(|course| *course.folder == **folder);
                 let id = summary.courses.into_iter().map(|(id, _)| id).find(owns);
                 let output = id.map_or_else(|| artifact.output.clone(), Output::Course);
                 Some(Artifact { recipe: artifact.recipe.clone(), output })

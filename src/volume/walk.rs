@@ -31,12 +31,7 @@ pub struct Indexed {
 impl Volume {
     /// Learns the sizes of everything under `paths` (all: event days and newest snapshots, if none are given) and
     /// keeps contents where the cache has room. Errors: `NotFound` for a path; `Interrupted` by `wait`.
-    pub fn index(
-        &self,
-        paths: &[String],
-        progress: &dyn Fn(Progress),
-        wait: Wait<'_>,
-    ) -> Result<Indexed> {
+    pub fn index(&self, paths: &[String], progress: &dyn Fn(Progress), wait: Wait<'_>) -> Result<Indexed> {
         let mut todo: Vec<(Arc<Organisation>, Artifact)> = Vec::new();
         for path in paths {
             self.collect(path.trim_matches('/'), wait, &mut todo)?;
@@ -76,11 +71,7 @@ fn once_for(artifact: &Artifact) -> Vec<u8> {
     }
 }
 
-fn work_off(
-    todo: &[(Arc<Organisation>, Artifact)],
-    progress: &dyn Fn(Progress),
-    wait: Wait<'_>,
-) -> Result<Indexed> {
+fn work_off(todo: &[(Arc<Organisation>, Artifact)], progress: &dyn Fn(Progress), wait: Wait<'_>) -> Result<Indexed> {
     let bytes = |artifact: &Artifact| artifact.recipe.input().map_or(0, |part| part.encoded_bytes());
     let total_bytes = todo.iter().map(|(_, artifact)| bytes(artifact)).sum();
     let mut now = Progress { total_objects: todo.len() as u64, total_bytes, ..Progress::default() };

@@ -15,7 +15,7 @@ use sequoia_openpgp::types::{PublicKeyAlgorithm, SignatureType};
 use sequoia_openpgp::{KeyHandle, Packet};
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Largest key file, in bytes; a keyring of a thousand well-signed keys is smaller.
 const FILE_LIMIT: u64 = 64 << 20;
@@ -222,8 +222,8 @@ impl Loading {
         }
         let id = hint.key_id;
         let failure = match last {
-            Some(_) => Error::usage(format!("wrong passphrase for key {id}")),
-            None => Error::usage(format!("key {id} is locked")).advise(GIVE_PASSPHRASE),
+            Some(_) => Error::new(ErrorKind::NoSecretKey, format!("wrong passphrase for key {id}")),
+            None => Error::new(ErrorKind::NoSecretKey, format!("key {id} is locked")).advise(GIVE_PASSPHRASE),
         };
         Ok(Err(failure))
     }
