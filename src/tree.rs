@@ -61,10 +61,12 @@ pub enum Page {
 
 /// What has been learned from runs so far. All methods answer at once.
 pub trait Known {
-    /// Plain bytes of a course's lines in a day; None: the day is not decoded; `Some(0)`: it holds none.
-    fn segment(&self, log: &Part, course: &CourseId) -> Option<u64>;
+    /// Whether a day holds lines of a course; None: the day is not decoded.
+    fn holds(&self, log: &Part, course: &CourseId) -> Option<bool>;
     /// Whether the day is decoded, so that every course id in it has been met.
     fn decoded(&self, log: &Part) -> bool;
+    /// The course's title, if its structure has been read; `structure` is the file of its newest snapshot.
+    fn title(&self, structure: &Artifact) -> Option<Arc<str>>;
     /// Paths of the files in an encrypted tar, as `Output::Member` names them; None: it is not unpacked.
     fn unpacked(&self, package: &Part) -> Option<Arc<Vec<String>>>;
     /// What was found wrong while objects were decoded.

@@ -5,6 +5,7 @@
 mod data_key;
 mod directory;
 mod inventory;
+mod learned;
 mod organisation;
 mod problems;
 mod start;

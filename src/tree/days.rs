@@ -84,15 +84,15 @@ pub(super) fn first_and_last(tree: &Tree<'_>, course: &Course) -> (Option<Date>,
 }
 
 fn state(tree: &Tree<'_>, course: &Course, log: &DayLog) -> State {
-    let bytes = match &course.id {
-        Some((id, _)) => tree.known.segment(&part(log), id),
+    let holds = match &course.id {
+        Some((id, _)) => tree.known.holds(&part(log), id),
         // Every id of a decoded day has been met, and none of them is this course's.
-        None => tree.known.decoded(&part(log)).then_some(0),
+        None => tree.known.decoded(&part(log)).then_some(false),
     };
-    match bytes {
+    match holds {
         None => State::Undecoded,
-        Some(0) => State::Empty,
-        Some(_) => State::Holds,
+        Some(false) => State::Empty,
+        Some(true) => State::Holds,
     }
 }
 

@@ -3,8 +3,11 @@
 mod info;
 mod readme;
 
+use std::sync::Arc;
+
 use super::days;
 use super::scope::{CourseScope, Organisation};
+use super::snapshot_files;
 use super::view::{Listing, View};
 use super::{Body, Node, Page, Tree, missing};
 use crate::catalog::Snapshot;
@@ -42,10 +45,19 @@ fn courses(tree: &Tree<'_>) -> String {
         let (first, last) = days::first_and_last(tree, course);
         let date = |date: Option<jiff::civil::Date>| date.map(|date| date.to_string()).unwrap_or_default();
         let id = course.id.as_ref().map_or("", |(id, _)| CourseId::as_str(id));
-        let snapshot = course.snapshot_for(None).map(Snapshot::name).unwrap_or_default();
-        row(&mut text, &[&course.folder, id, course.site.as_str(), "", &date(first), &date(last), &snapshot]);
+        let snapshot = course.snapshot_for(None);
+        let title = snapshot.and_then(|snapshot| title(tree, snapshot)).unwrap_or_default();
+        let snapshot = snapshot.map(Snapshot::name).unwrap_or_default();
+        row(&mut text, &[&course.folder, id, course.site.as_str(), &title, &date(first), &date(last), &snapshot]);
     }
     text
+}
+
+fn title(tree: &Tree<'_>, snapshot: &Snapshot) -> Option<Arc<str>> {
+    match snapshot_files::file(snapshot, &snapshot_files::STRUCTURE.kind).ok()? {
+        Node::File { body: Body::Artifact(structure), .. } => tree.known.title(&structure),
+        _ => None,
+    }
 }
 
 fn problems(tree: &Tree<'_>) -> String {

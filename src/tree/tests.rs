@@ -16,7 +16,7 @@ const CHEM: &str = "course-v1:UniX+CHEM+R1";
 /// Facts by object base name.
 #[derive(Default)]
 struct Facts {
-    segments: HashMap<(String, String), u64>,
+    segments: HashSet<(String, String)>,
     decoded: HashSet<String>,
     unpacked: HashMap<String, Arc<Vec<String>>>,
     problems: Vec<Problem>,
@@ -28,18 +28,22 @@ impl Facts {
     fn day(&mut self, date: &str, courses: &[&str]) {
         let name = format!("unix-edx-events-{date}.log.gz.gpg");
         for id in courses {
-            self.segments.insert((name.clone(), (*id).to_owned()), 10);
+            self.segments.insert((name.clone(), (*id).to_owned()));
         }
         self.decoded.insert(name);
     }
 }
 
 impl Known for Facts {
-    fn segment(&self, log: &Part, course: &CourseId) -> Option<u64> {
+    fn holds(&self, log: &Part, course: &CourseId) -> Option<bool> {
         self.asked.set(self.asked.get() + 1);
         let name = log.object.key.base_name().to_owned();
-        let held = self.segments.get(&(name.clone(), course.as_str().to_owned())).copied();
-        self.decoded.contains(&name).then(|| held.unwrap_or(0))
+        let held = self.segments.contains(&(name.clone(), course.as_str().to_owned()));
+        self.decoded.contains(&name).then_some(held)
+    }
+
+    fn title(&self, _: &Artifact) -> Option<Arc<str>> {
+        None
     }
 
     fn decoded(&self, log: &Part) -> bool {

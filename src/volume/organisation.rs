@@ -1,5 +1,6 @@
 //! One organisation: its tree over its catalog, its engine, and the background work for both.
 
+use std::io::BufReader;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use crate::catalog::Catalog;
 use crate::catalog::problem::Problem;
 use crate::catalog::window::Window;
 use crate::edx::course_run::CourseId;
+use crate::edx::course_structure;
 use crate::edx::object_key::{ObjectRole, object_role};
 use crate::edx::tracking_log::{CourseRule, Evidence};
 use crate::engine::Engine;
@@ -19,6 +21,7 @@ use crate::store::Store;
 use crate::store::blob::Blob;
 use crate::tree::{Body, Known, Node, Page, Tree};
 use crate::volume::inventory::{Inventory, Refreshed};
+use crate::volume::learned::Learned;
 use crate::volume::problems::problem_of;
 use crate::volume::{Listed, Provenance, Sizes};
 
@@ -31,6 +34,7 @@ pub struct Organisation {
     /// How long `--sizes exact` lets a `stat` wait.
     pub(super) patience: Duration,
     pub(super) indexer: Option<Indexer>,
+    pub(super) learned: Learned,
 }
 
 impl Organisation {
@@ -240,6 +244,14 @@ impl Organisation {
         }
     }
 
+    fn day<T>(&self, log: &Part, answer: impl FnOnce(&dyn Fn(&CourseId) -> bool) -> T) -> Option<T> {
+        let look_up = || {
+            let summary = self.engine.summary(&Recipe::Day { log: log.clone(), rule: self.rule })?;
+            Some(summary.courses.into_iter().map(|(id, _)| id).collect())
+        };
+        self.learned.day(&log.object, self.engine.decoded_objects(), look_up, answer)
+    }
+
     fn tree<'a>(&'a self, catalog: &'a Catalog) -> Tree<'a> {
         Tree { catalog, known: self, rule: self.rule }
     }
@@ -258,14 +270,23 @@ impl Organisation {
 }
 
 impl Known for Organisation {
-    fn segment(&self, log: &Part, course: &CourseId) -> Option<u64> {
-        let recipe = Recipe::Day { log: log.clone(), rule: self.rule };
-        self.engine.known(&Artifact { recipe, output: Output::Course(course.clone()) })
+    fn holds(&self, log: &Part, course: &CourseId) -> Option<bool> {
+        self.day(log, |holds| holds(course))
     }
 
     fn decoded(&self, log: &Part) -> bool {
-        let recipe = Recipe::Day { log: log.clone(), rule: self.rule };
-        self.engine.known(&Artifact { recipe, output: Output::Order }).is_some()
+        self.day(log, |_| ()).is_some()
+    }
+
+    fn title(&self, structure: &Artifact) -> Option<Arc<str>> {
+        let identity = structure.identity();
+        if let Some(title) = self.learned.title(&identity) {
+            return Some(title);
+        }
+        let blob = self.open(structure, Wait::Never).ok()?;
+        let title: Arc<str> = course_structure::title(BufReader::new(blob.reader())).ok()?.unwrap_or_default().into();
+        self.learned.note_title(identity, &title);
+        Some(title)
     }
 
     fn unpacked(&self, package: &Part) -> Option<Arc<Vec<String>>> {

@@ -18,6 +18,7 @@ use crate::source::s3::{PathStyle, RequesterPays, S3Settings, S3Source};
 use crate::store::Store;
 use crate::store::seal::DataKey;
 use crate::volume::inventory::Inventory;
+use crate::volume::learned::Learned;
 use crate::volume::organisation::Organisation;
 use crate::volume::{Volume, data_key};
 
@@ -128,6 +129,7 @@ impl Organisation {
             rule: settings.course_rule,
             sizes: settings.sizes,
             patience: settings.timeout,
+            learned: Learned::default(),
         });
         organisation.first_listing(freshness)?;
         Ok(organisation)
