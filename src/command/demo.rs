@@ -34,6 +34,9 @@ pub struct Args {
     /// Events of one day
     #[arg(long, value_name = "N", default_value_t = Plan::default().events_per_day)]
     events_per_day: u32,
+    /// Course runs, each smaller than the one before
+    #[arg(long, value_name = "N", default_value_t = Plan::default().courses, value_parser = clap::value_parser!(u32).range(1..=999))]
+    courses: u32,
     /// The same seed makes the same data
     #[arg(long, value_name = "N", default_value_t = Plan::default().seed)]
     seed: u64,
@@ -46,7 +49,13 @@ pub struct Args {
 
 pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
     hygiene::harden()?;
-    let plan = Plan { seed: args.seed, days: args.days, events_per_day: args.events_per_day, ..Plan::default() };
+    let plan = Plan {
+        seed: args.seed,
+        days: args.days,
+        events_per_day: args.events_per_day,
+        courses: args.courses,
+        ..Plan::default()
+    };
     if let Some(folder) = &args.package {
         fs::create_dir_all(folder)?;
         demo::generate(folder, &plan)?;
