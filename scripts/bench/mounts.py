@@ -1,0 +1,85 @@
+"""One mount of a package, for a `with` block: unmounted at its end, whatever happens in it."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import processes
+
+# The largest of all mounts so far.
+peak_bytes = 0
+
+
+class Mount:
+    """`folder`: a data package in a folder. `cache`: its cache folder; what was in it before goes if it is `fresh`."""
+
+    def __init__(self, edxfs, package, folder, work, fresh=True):
+        self.edxfs = edxfs
+        self.point = os.path.join(work, "mnt")
+        self.cache = os.path.join(work, "cache")
+        if fresh:
+            shutil.rmtree(self.cache, ignore_errors=True)
+        os.makedirs(self.point, exist_ok=True)
+        # The configuration of whoever runs this stays out of it.
+        self.environment = {**os.environ, "XDG_CONFIG_HOME": work}
+        self.command = [
+            edxfs, "mount", "--org", "unix", "--folder", folder, "--index", "off",
+            "--secret-key", package.secret_key, "--passphrase-file", package.passphrase_file,
+            "--cache-dir", self.cache, "--log-file", os.path.join(work, "edxfs.log"), self.point,
+        ]
+
+    def __enter__(self):
+        self._unmount(check=False)
+        subprocess.run(self.command, env=self.environment, check=True)
+        try:
+            self.pid = self.status()["pid"]
+        except BaseException:
+            self._unmount(check=False)
+            raise
+        return self
+
+    def __exit__(self, *failure):
+        global peak_bytes
+        try:
+            peak_bytes = max(peak_bytes, processes.peak_bytes(self.pid))
+        finally:
+            self._unmount(check=True)
+
+    def _unmount(self, check):
+        quiet = subprocess.DEVNULL if not check else None
+        subprocess.run([self.edxfs, "unmount", self.point], env=self.environment, check=check, stdout=quiet, stderr=quiet)
+
+    def path(self, *parts):
+        return os.path.join(self.point, *parts)
+
+    def status(self):
+        return json.loads(processes.output_of(self.edxfs, "status", "--json", "--org", "unix", "--cache-dir", self.cache))
+
+    def read(self, source, output):
+        """Copies one file with `cat`; its cost has the server's share as a stage of its own."""
+        before = processes.of_process(self.pid)
+        cost = processes.run([["cat", source]], output)
+        after = processes.of_process(self.pid)
+        cost.stages.append(("edxfs", after[0] - before[0], after[1] - before[1]))
+        return cost
+
+
+def drop_pages(path):
+    """Takes one file out of the kernel's page cache."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
+def drop_all_pages():
+    """Empties the kernel's page cache; False where that is not allowed."""
+    os.sync()
+    try:
+        with open("/proc/sys/vm/drop_caches", "w") as control:
+            control.write("3")
+        return True
+    except OSError:
+        return False
