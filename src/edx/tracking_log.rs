@@ -19,7 +19,7 @@ use std::ops::Range;
 use crate::edx::course_run::CourseId;
 
 pub use walk::walk;
-pub use whose::{Stated, attribute_fields, stated_course};
+pub use whose::{Stated, attribute_fields, payload_course, stated_course};
 
 /// How an event's course is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

@@ -15,7 +15,7 @@ use std::io::Read;
 
 use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::{
-    Attribution, CourseRule, Evidence, Fields, Stated, attribute_fields, scan, stated_course,
+    Attribution, CourseRule, Evidence, Fields, Stated, attribute_fields, payload_course, scan, stated_course,
 };
 use crate::error::Result;
 use crate::recipe::{Output, Outputs, Slot};
@@ -141,13 +141,28 @@ impl Splitter<'_> {
             Stated::Invalid => None,
             Stated::Blank => {
                 return match attribute_fields(fields, self.rule) {
-                    Attribution::Course { id, evidence } => Ok(Some(self.number(id, evidence)?)),
+                    Attribution::Course { id, evidence } => {
+                        let place = self.number(id, evidence)?;
+                        if evidence == Evidence::Mentioned && self.rule == CourseRule::Recall {
+                            self.note_payload(fields)?;
+                        }
+                        Ok(Some(place))
+                    }
                     Attribution::NoCourse | Attribution::Malformed => Ok(None),
                 };
             }
         };
         self.known.remember(raw_id, place);
         Ok(place)
+    }
+
+    /// The payload of a line that belongs to the course of its URL may state another: that one has a folder, too, be
+    /// it without lines.
+    fn note_payload(&mut self, fields: &Fields<'_>) -> Result<()> {
+        match payload_course(fields) {
+            Some(id) => self.number(id, Evidence::Stated).map(drop),
+            None => Ok(()),
+        }
     }
 
     fn number(&mut self, id: CourseId, evidence: Evidence) -> Result<usize> {

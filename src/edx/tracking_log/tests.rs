@@ -119,6 +119,20 @@ fn the_payload_is_asked_last_and_only_for_recall() {
 }
 
 #[test]
+fn a_url_that_the_payload_confirms_is_more_than_a_mention() {
+    for (event, recall) in [
+        (r#"{"course_id": "A/B/C"}"#, "S A/B/C"),
+        (r#""{\"course_id\": \" A/B/C\"}""#, "S A/B/C"),
+        (r#"{"course_id": "D/E/F"}"#, "M A/B/C"),
+        (r#"{"id": "block-v1:A+B+C+type@video+block@v"}"#, "M A/B/C"),
+    ] {
+        let line =
+            format!(r#"{{"event_source": "browser", "page": "/courses/A/B/C/", "context": {{}}, "event": {event}}}"#);
+        assert_eq!(both(&line), ("M A/B/C".into(), recall.into()), "{line}");
+    }
+}
+
+#[test]
 fn only_white_space_may_follow_the_event() {
     for (line, event) in [
         ("{} \t\r\n", true),

@@ -59,17 +59,28 @@ fn producers_course(fields: &Fields<'_>) -> Option<CourseId> {
 fn recalled_course(fields: &Fields<'_>) -> Option<(CourseId, Evidence)> {
     let url = event_url(fields);
     if let Some(id) = url.as_deref().and_then(course_of_decoded_url) {
-        return Some((id, Evidence::Mentioned));
+        let also_stated = payload_course(fields).is_some_and(|stated| stated == id);
+        return Some((id, if also_stated { Evidence::Stated } else { Evidence::Mentioned }));
     }
+    with_payload(fields, |payload| payload.course(url.as_deref()))
+}
+
+/// The course run that `event.course_id` states, whatever else the event says: as good a reason for a folder.
+pub fn payload_course(fields: &Fields<'_>) -> Option<CourseId> {
+    with_payload(fields, |payload| payload.stated_course())
+}
+
+/// Asks the object that `event` is, or that is written in it as a string.
+fn with_payload<T>(fields: &Fields<'_>, ask: impl FnOnce(&Payload<'_>) -> Option<T>) -> Option<T> {
     let value = fields.event_and_rest()?;
     if value.first() == Some(&b'{') {
-        return Payload::read(value)?.course(url.as_deref());
+        return ask(&Payload::read(value)?);
     }
     let text = string_of(value)?;
     let text = text.trim_matches([' ', '\t', '\r', '\n']);
     let payload = Payload::read(text.as_bytes())?;
     // A string must be the object alone: others are not JSON, be they cut or not.
-    if payload.bytes == text.len() { payload.course(url.as_deref()) } else { None }
+    if payload.bytes == text.len() { ask(&payload) } else { None }
 }
 
 /// The URL or path that an event came from: `event_type` of the server's events, `page` of a browser's.
@@ -162,11 +173,15 @@ impl<'a> Payload<'a> {
         {
             return Some((id, Evidence::Mentioned));
         }
-        if let Some(id) = self.course_id.and_then(string_of).and_then(|text| CourseId::parse(strip(&text))) {
+        if let Some(id) = self.stated_course() {
             return Some((id, Evidence::Stated));
         }
         let id = self.blocks.iter().find_map(|block| CourseId::of_block(strip(&string_of((*block)?)?)))?;
         Some((id, Evidence::Mentioned))
+    }
+
+    fn stated_course(&self) -> Option<CourseId> {
+        CourseId::parse(strip(&string_of(self.course_id?)?))
     }
 
     /// The course of the page that somebody was sent to log in from.

@@ -182,3 +182,16 @@ fn neighbours_of_one_course_are_appended_at_once() {
     split(&mut log.as_bytes(), CourseRule::Recall, &mut counted).expect("memory does not fail");
     assert_eq!(counted.0, 3, "two runs and the order");
 }
+
+#[test]
+fn an_id_stated_in_the_payload_is_met_whosever_the_line_is() {
+    let line = |page: &str, id: &str| {
+        format!(r#"{{"event_source": "browser", "page": "/courses/{page}/", "event": {{"course_id": "{id}"}}}}"#) + "\n"
+    };
+    let (one, other) = (line("A/B/C", "A/B/C"), line("D/E/F", "G/H/I") + &line("D/E/F", "junk"));
+    let (found, kept) = run(format!("{one}{other}").as_bytes(), usize::MAX);
+    let stated = |text: &str| (id(text), Evidence::Stated);
+    assert_eq!(found.courses, [stated("A/B/C"), (id("D/E/F"), Evidence::Mentioned), stated("G/H/I")]);
+    assert_eq!(kept.bytes(&Output::Course(id("D/E/F"))), other.as_bytes());
+    assert_eq!(kept.bytes(&Output::Course(id("G/H/I"))), b"");
+}
