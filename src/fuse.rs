@@ -8,7 +8,7 @@
 //! kernel ──► kernel.rs ──► operations.rs ──► volume
 //!               │              └──► inode.rs (ino ↔ path)   handle.rs (fh → content, listing)
 //!               └──► waiting.rs (requests that wait) ──► caller.rs (has the caller gone?)
-//! session.rs: mount, signals, invalidation, unmount        mounts.rs: what the mount table says
+//! session.rs: mount, signals, unmount     invalidation.rs: what changed     mounts.rs: what the mount table says
 //! ```
 
 mod attr;
@@ -16,6 +16,7 @@ mod caller;
 mod errno;
 mod handle;
 mod inode;
+mod invalidation;
 mod kernel;
 mod mounts;
 mod operations;

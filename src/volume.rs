@@ -108,7 +108,7 @@ impl Volume {
         refreshed.into_iter().try_for_each(|result| result.map(drop))
     }
 
-    /// Calls back after every refresh that changed something.
+    /// Calls back whenever names may lead elsewhere than before: after a refresh, and when a decoded day makes a course.
     pub fn on_change(&self, callback: impl Fn() + Send + Clone + 'static) {
         for (_, organisation) in &self.organisations {
             organisation.inventory.on_change(Box::new(callback.clone()));

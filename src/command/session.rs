@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use crate::command::background::Ready;
 use crate::command::log::LogFile;
@@ -18,6 +19,7 @@ pub fn serve(settings: &Settings, mount_point: &Path, log: Option<LogFile>, read
     let owned = settings.cache_dirs().iter().map(|dir| control::own(dir)).collect::<Result<Vec<_>>>()?;
     let volume = Volume::start(settings, keys::unlock(settings)?, Freshness::LastKnown)?;
     let mount = Mount::start(Arc::clone(&volume), mount_point, &fuse_options(settings))?;
+    volume.on_change(mount.invalidator()?);
     mount.handle_signals(on_hangup(&volume, log))?;
     let serving = answer_for(&volume, owned, settings, Some(mount_point))?;
     ready()?;
@@ -81,15 +83,20 @@ pub fn answer_for(
     owned.into_iter().map(|owned| control::serve(owned, Arc::clone(&answer))).collect()
 }
 
-/// What SIGHUP asks for: the log file begun anew, the source listed anew.
+/// Looks for new objects, on a thread of its own: a signal that ends the mount must not wait for a slow source.
 fn on_hangup(volume: &Arc<Volume>, log: Option<LogFile>) -> impl Fn() + Send + 'static {
     let volume = Arc::downgrade(volume);
     move || {
         if let Some(Err(error)) = log.as_ref().map(LogFile::reopen) {
             tracing::warn!("cannot reopen the log file: {error}");
         }
-        if let Some(Err(error)) = volume.upgrade().map(|volume| volume.refresh()) {
-            tracing::warn!("{error}");
+        let volume = volume.clone();
+        let refresh = move || match volume.upgrade().map(|volume| volume.refresh()) {
+            Some(Err(error)) => tracing::warn!("{error}"),
+            Some(Ok(())) | None => {}
+        };
+        if let Err(error) = thread::Builder::new().name("hangup".into()).spawn(refresh) {
+            tracing::warn!("no refresh: {error}");
         }
     }
 }

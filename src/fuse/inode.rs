@@ -8,7 +8,7 @@
 //! An entry holds the path, not the node: the kernel may know millions of names, and a path is a tenth of a recipe.
 //! It lives until the kernel forgets it and the last handle is released.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -59,6 +59,8 @@ pub struct Opened {
 
 struct Known {
     named: Named,
+    /// The other paths under which the kernel was told of it; few files have any.
+    others: Option<Box<BTreeSet<Box<str>>>>,
     /// Times that the kernel was told this number and has not taken back.
     lookups: u64,
     open: Option<Box<(Opened, usize)>>,
@@ -72,6 +74,49 @@ impl Known {
     }
 }
 
+impl Known {
+    fn take_path(&mut self, named: Named) -> Paths {
+        let before = std::mem::replace(&mut self.named, named);
+        if before.path == self.named.path {
+            return Paths::AllKnown;
+        }
+        let others = self.others.get_or_insert_default();
+        others.remove(&self.named.path);
+        if others.len() < MOST_PATHS {
+            others.insert(before.path);
+            return Paths::AllKnown;
+        }
+        // The path that is left out is this one: what it was told of the others stays known.
+        self.named = before;
+        Paths::OneUnknown
+    }
+}
+
+/// Windows show one file under any number of paths; these many are remembered.
+const MOST_PATHS: usize = 256;
+
+/// Whether the kernel can be told that a path leads elsewhere now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paths {
+    AllKnown,
+    /// The inode has so many paths already that this one is not remembered.
+    OneUnknown,
+}
+
+/// A name that the kernel may keep without asking, and what it took it for.
+pub struct Kept {
+    pub ino: u64,
+    pub path: Box<str>,
+    pub identity: Identity,
+}
+
+impl Kept {
+    /// Of what is kept, only directories stand for their path.
+    pub fn is_directory(&self) -> bool {
+        self.identity == Identity::Path
+    }
+}
+
 /// Every inode that the kernel knows.
 pub struct Inodes {
     known: Mutex<HashMap<u64, Known>>,
@@ -81,7 +126,7 @@ impl Inodes {
     /// Knows the root, which is never forgotten.
     pub fn new() -> Self {
         let named = Named { path: "".into(), identity: Identity::Path, kind: Kind::Directory };
-        Inodes { known: Mutex::new(HashMap::from([(ROOT, Known { named, lookups: 1, open: None })])) }
+        Inodes { known: Mutex::new(HashMap::from([(ROOT, Known { named, others: None, lookups: 1, open: None })])) }
     }
 
     /// The number that `named` has or would get, and its content where it is open.
@@ -91,15 +136,15 @@ impl Inodes {
         (ino, known.get(&ino).and_then(|entry| Some(entry.open.as_ref()?.0.clone())))
     }
 
-    /// The same, counted as told to the kernel once more.
-    pub fn remember(&self, named: Named) -> u64 {
+    /// The same, counted as told to the kernel once more; and whether this path can be taken back from it.
+    pub fn remember(&self, named: Named) -> (u64, Paths) {
         let mut known = self.lock();
         let ino = find(&known, &named);
-        let entry = known.entry(ino).or_insert_with(|| Known { named: named.clone(), lookups: 0, open: None });
+        let new = || Known { named: named.clone(), others: None, lookups: 0, open: None };
+        let entry = known.entry(ino).or_insert_with(new);
         entry.lookups += 1;
         // The path seen last is the one most likely to still be there when the inode is asked about.
-        entry.named = named;
-        ino
+        (ino, entry.take_path(named))
     }
 
     /// The kernel takes back `lookups` of what it was told.
@@ -143,6 +188,38 @@ impl Inodes {
         let named = Named { path: path.into(), identity: Identity::Path, kind: Kind::Directory };
         let known = self.lock();
         Some(find(&known, &named)).filter(|ino| known.contains_key(ino))
+    }
+
+    /// Every name that the kernel may keep: of directories, and of files that stand for their content.
+    pub fn kept(&self) -> Vec<Kept> {
+        let known = self.lock();
+        let mut kept = Vec::with_capacity(known.len());
+        for (&ino, entry) in known.iter().filter(|(ino, _)| **ino != ROOT) {
+            let identity = match (&entry.named.kind, entry.named.identity) {
+                (Kind::Directory, _) => Identity::Path,
+                (Kind::File, identity @ Identity::Content(_)) => identity,
+                // The kernel asks about these names each time.
+                (Kind::Page(_), _) | (Kind::File, Identity::Path) => continue,
+            };
+            let paths = std::iter::once(&entry.named.path).chain(entry.others.iter().flat_map(|others| others.iter()));
+            kept.extend(paths.map(|path| Kept { ino, path: path.clone(), identity }));
+        }
+        kept
+    }
+
+    /// A path no longer leads to an inode. The last one stays, for what is open there.
+    pub fn drop_path(&self, ino: u64, path: &str) {
+        let mut known = self.lock();
+        let Some(entry) = known.get_mut(&ino) else { return };
+        let Some(others) = &mut entry.others else { return };
+        if *entry.named.path != *path {
+            others.remove(path);
+        } else if let Some(other) = others.pop_first() {
+            entry.named.path = other;
+        }
+        if others.is_empty() {
+            entry.others = None;
+        }
     }
 
     /// A thread that panicked cannot have left an entry half written: each change is one assignment.

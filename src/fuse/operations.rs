@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fuser::{Errno, FileType, OpenAccMode, OpenFlags};
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use super::attr::{self, Shown};
 use super::errno::Refusal;
 use super::handle::{Content, Handle, Listing, OpenHandles};
-use super::inode::{Handles, Identity, Inodes, Kind, Named, Opened, Rendering, hash};
+use super::inode::{Handles, Identity, Inodes, Kept, Kind, Named, Opened, Paths, Rendering, hash};
 use super::{Options, Sizes, Sniffers};
 use crate::engine::size::Size;
 use crate::engine::wait::Wait;
@@ -226,8 +227,21 @@ impl Operations {
 
     /// Counts that the kernel is told of `named`, whose number another thread may have taken since.
     fn tell(&self, named: Named, shown: Shown) -> Shown {
-        let ino = fuser::INodeNo(self.inodes.remember(named));
-        Shown { attr: fuser::FileAttr { ino, ..shown.attr }, ..shown }
+        let (ino, paths) = self.inodes.remember(named);
+        let name_ttl = match paths {
+            Paths::AllKnown => shown.name_ttl,
+            Paths::OneUnknown => Duration::ZERO,
+        };
+        Shown { attr: fuser::FileAttr { ino: fuser::INodeNo(ino), ..shown.attr }, name_ttl, ..shown }
+    }
+
+    /// Whether a name still leads to what the kernel took it for.
+    pub fn still_leads(&self, kept: &Kept) -> bool {
+        match self.volume.lookup(&kept.path, Wait::Never) {
+            Ok(Node::Dir { .. }) => kept.is_directory(),
+            Ok(Node::File { body: Body::Artifact(artifact), .. }) => self.identity(&artifact) == kept.identity,
+            Ok(Node::File { .. }) | Err(_) => false,
+        }
     }
 
     fn show_opened(&self, ino: u64, named: &Named, opened: &Opened) -> Shown {

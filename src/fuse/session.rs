@@ -1,17 +1,17 @@
-//! One mount, from mounting to unmounting: threads, signals, invalidation.
+//! One mount, from mounting to unmounting: threads and signals.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use fuser::{Config, INodeNo, MountOption, Notifier, Session, SessionACL};
+use fuser::{Config, MountOption, Notifier, Session, SessionACL};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle as Signals, SignalsInfo};
 
+use super::invalidation;
 use super::kernel::Kernel;
 use super::mounts::{self, Force};
 use super::operations::Operations;
@@ -107,17 +107,14 @@ impl Mount {
         })
     }
 
-    /// What a refresh calls with the paths that came, went or changed (components joined by `/`). Returns at once.
-    ///
-    /// The kernel is told from a thread of its own: told from a request's thread, it would wait for that request.
-    pub fn invalidator(&self) -> Result<impl Fn(&[String]) + Send + Sync + 'static> {
+    /// What is called when names of the volume may lead elsewhere than before. Returns at once; the kernel is told later.
+    pub fn invalidator(&self) -> Result<impl Fn() + Send + Sync + Clone + 'static> {
         let (sender, receiver) = channel();
-        let (operations, notifier) = (self.operations.clone(), self.notifier.clone());
-        spawn("edxfs-invalidate", move || invalidate_all(&receiver, &operations, &notifier))?;
-        let sender: Sender<Vec<String>> = sender;
-        Ok(move |changed: &[String]| {
-            // The thread ends with the mount, and then there is nothing left to tell.
-            sender.send(changed.to_vec()).ok();
+        let (operations, notifier) = (Arc::downgrade(&self.operations), self.notifier.clone());
+        spawn("edxfs-invalidate", move || invalidation::follow(&receiver, &operations, &notifier))?;
+        Ok(move || {
+            // Only a panic ends the thread, and has been told of.
+            sender.send(()).ok();
         })
     }
 
@@ -213,26 +210,6 @@ fn raise_read_ahead(device: u64) {
     let setting = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
     if let Err(error) = fs::write(&setting, READ_AHEAD_KIB) {
         tracing::debug!("read-ahead stays as it is: {error}");
-    }
-}
-
-fn invalidate_all(changes: &Receiver<Vec<String>>, operations: &Operations, notifier: &Notifier) {
-    for path in changes.iter().flatten() {
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        let parent = operations.inodes.directory(parent);
-        if let Some(parent) = parent.filter(|_| !name.is_empty()) {
-            tell(notifier.inval_entry(INodeNo(parent), OsStr::new(name)));
-        }
-        for ino in [parent, operations.inodes.directory(&path)].into_iter().flatten() {
-            // A negative offset leaves pages alone; a file's need no invalidation, as its number is its content.
-            tell(notifier.inval_inode(INodeNo(ino), -1, 0));
-        }
-    }
-}
-
-fn tell(told: std::io::Result<()>) {
-    if let Err(error) = told {
-        tracing::debug!("the kernel could not be told of a change: {error}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known of one organisation: its last listing, catalog, courses met and faults; all of it remembered in the ledger.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 
@@ -36,17 +36,20 @@ pub enum Refreshed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     pub object: String,
+    /// Of the object's version: another one may be sound.
+    pub etag: String,
     /// Empty where the object as a whole is meant.
     pub entry: String,
     pub what: String,
     pub count: u64,
-    /// None: nothing is refused because of it.
-    pub kind: Option<FaultKind>,
+    pub kind: FaultKind,
 }
 
 impl Fault {
-    fn new(object: &str, entry: &str, what: String, kind: Option<FaultKind>) -> Self {
-        Fault { object: object.to_owned(), entry: entry.to_owned(), what, count: 1, kind }
+    fn new(part: &Part, what: String, kind: FaultKind) -> Self {
+        let entry = part.entry.as_ref().map_or_else(String::new, |entry| entry.name.to_string());
+        let (object, etag) = (part.object.key.as_str().to_owned(), part.object.etag.as_str().to_owned());
+        Fault { object, etag, entry, what, count: 1, kind }
     }
 
     fn key(&self) -> (String, String, String) {
@@ -58,7 +61,7 @@ impl Fault {
     }
 }
 
-/// The kinds of error that are worth remembering.
+/// What it comes to: the kinds of error that are worth remembering, and what is wrong but keeps nothing from opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FaultKind {
     Corrupt,
@@ -68,6 +71,19 @@ pub enum FaultKind {
     Archived,
     Unreachable,
     NotReproducible,
+    /// Lines of a log that are no events.
+    Malformed,
+    /// A file of a package that is not shown.
+    Hidden,
+    /// A table that a joined one does without.
+    LeftOut,
+}
+
+impl FaultKind {
+    /// True if it has gone once the object is read well.
+    fn is_failure(self) -> bool {
+        !matches!(self, FaultKind::Malformed | FaultKind::Hidden | FaultKind::LeftOut)
+    }
 }
 
 /// Shared by the engine (which tells it of runs) and the organisation (which asks it).
@@ -93,7 +109,7 @@ struct State {
     last_refresh: Option<Timestamp>,
     /// Why the newest attempt to list failed, if it did.
     refresh_error: Option<String>,
-    /// Archives whose directory could not be read; a refresh tries them again.
+    /// Archives whose directory could not be had, though it may be sound; a refresh tries them again.
     missing_directories: usize,
 }
 
@@ -104,6 +120,15 @@ struct Met {
     id: String,
     /// Rank among the ids that were stated, by when they first were.
     stated: Option<u64>,
+}
+
+/// The directory of each archive in a listing, or why it cannot be had.
+type Directories = HashMap<ObjectId, Result<Arc<Directory>>>;
+
+fn missing_directories(directories: &Directories) -> usize {
+    let passing =
+        |directory: &&Result<_>| directory.as_ref().is_err_and(|error: &Error| !error.kind().is_about_content());
+    directories.values().filter(passing).count()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -168,8 +193,9 @@ impl Inventory {
     /// Answers from the listing of an earlier mount, if there was one.
     pub fn adopt_last_listing(&self) -> Result<bool> {
         let Some(stored) = self.ledger.get::<Vec<StoredObject>>("listing", b"")? else { return Ok(false) };
-        let listing = stored.into_iter().map(StoredObject::into_meta).collect();
-        self.adopt(listing);
+        let listing: Vec<_> = stored.into_iter().map(StoredObject::into_meta).collect();
+        let directories = self.directories(&listing);
+        self.adopt(listing, &directories);
         Ok(true)
     }
 
@@ -180,27 +206,33 @@ impl Inventory {
         self.write().refresh_error = listed.as_ref().err().map(Error::to_string);
         let mut listing = listed?;
         listing.sort_by(|a, b| a.id.cmp(&b.id));
-        let unchanged = *self.read().listing == listing && self.read().missing_directories == 0;
         self.write().last_refresh = Some(Timestamp::now());
-        if unchanged {
+        let (same, missing) = {
+            let state = self.read();
+            (*state.listing == listing, state.missing_directories)
+        };
+        if same && missing == 0 {
+            return Ok(Refreshed::Unchanged);
+        }
+        let directories = self.directories(&listing);
+        if same && missing_directories(&directories) == missing {
             return Ok(Refreshed::Unchanged);
         }
         let stored: Vec<_> = listing.iter().map(StoredObject::of).collect();
         self.ledger.put("listing", b"", &stored)?;
-        self.adopt(listing);
+        self.adopt(listing, &directories);
         Ok(Refreshed::Changed)
     }
 
-    fn adopt(&self, listing: Vec<ObjectMeta>) {
-        let directories = self.directories(&listing);
+    fn adopt(&self, listing: Vec<ObjectMeta>, directories: &Directories) {
         let missing = || Err(Error::not_found("no directory"));
         let directory = |meta: &ObjectMeta| directories.get(&meta.id).cloned().unwrap_or_else(missing);
         let catalog = Catalog::build(&self.org, &listing, &directory, &[], &self.filter);
-        let present: BTreeSet<&str> = listing.iter().map(|meta| meta.id.key.as_str()).collect();
-        let gone: Vec<_> = self.faults().into_iter().filter(|fault| !present.contains(fault.object.as_str())).collect();
-        gone.iter().for_each(|fault| self.forget_faults(&fault.object, &fault.entry));
+        let present: HashMap<&str, &str> =
+            listing.iter().map(|meta| (meta.id.key.as_str(), meta.id.etag.as_str())).collect();
+        self.forget_faults(|fault| present.get(fault.object.as_str()) != Some(&fault.etag.as_str()));
         let mut state = self.write();
-        state.missing_directories = directories.values().filter(|directory| directory.is_err()).count();
+        state.missing_directories = missing_directories(directories);
         state.listing = Arc::new(listing);
         state.catalog = Arc::new(catalog.with_met(&met_courses(&state.met)));
         drop(state);
@@ -208,7 +240,7 @@ impl Inventory {
     }
 
     /// The directories of all archives in a listing: remembered, else read, several at a time.
-    fn directories(&self, listing: &[ObjectMeta]) -> HashMap<ObjectId, Result<Arc<Directory>>> {
+    fn directories(&self, listing: &[ObjectMeta]) -> Directories {
         let archives = listing.iter().filter(|meta| {
             matches!(
                 object_role(&self.org, meta.id.key.as_str()),
@@ -275,6 +307,9 @@ impl Inventory {
             let mut state = self.write();
             state.catalog = Arc::new(state.catalog.with_met(&met_courses(&all)));
             state.met = all;
+            drop(state);
+            // A new folder takes lines that were unattributed.
+            self.tell();
         }
         Ok(())
     }
@@ -286,15 +321,40 @@ impl Inventory {
         self.write().faults.insert(fault.key(), fault);
     }
 
-    /// Drops what was wrong with an object or entry: it has been read well, or is gone.
-    fn forget_faults(&self, object: &str, entry: &str) {
-        let about = |fault: &&Fault| fault.object == object && fault.entry == entry;
-        let old: Vec<_> = self.read().faults.values().filter(about).cloned().collect();
-        for fault in old {
+    /// Drops the faults that are no longer so.
+    fn forget_faults(&self, is_over: impl Fn(&Fault) -> bool) {
+        let over: Vec<_> = self.read().faults.values().filter(|fault| is_over(fault)).cloned().collect();
+        for fault in over {
             if let Err(error) = self.ledger.remove("fault", &fault.name()) {
                 tracing::error!(%error, "a fault cannot be removed");
             }
             self.write().faults.remove(&fault.key());
+        }
+    }
+
+    /// What a run found that keeps nothing from opening.
+    fn remark(&self, recipe: &Recipe, summary: &Summary) {
+        match recipe {
+            Recipe::Day { log, .. } if summary.malformed > 0 => {
+                let fault = Fault::new(log, "lines that are no events".to_owned(), FaultKind::Malformed);
+                self.remember(Fault { count: summary.malformed, ..fault });
+            }
+            Recipe::Unpacked { package } => {
+                for (path, why) in &summary.skipped {
+                    let fault = Fault::new(package, format!("refused entry: {why}"), FaultKind::Hidden);
+                    self.remember(Fault { entry: path.clone(), ..fault });
+                }
+            }
+            Recipe::Joined { table, parts } => {
+                let left_out = format!("left out of tables/{table}.tsv: ");
+                // An older join's parts may be other ones.
+                self.forget_faults(|fault| fault.kind == FaultKind::LeftOut && fault.what.starts_with(&left_out));
+                for (folder, why) in &summary.skipped {
+                    let Some(part) = parts.iter().find(|part| part.folder == *folder) else { continue };
+                    self.remember(Fault::new(&part.part, format!("{left_out}{why}"), FaultKind::LeftOut));
+                }
+            }
+            _ => {}
         }
     }
 
@@ -313,18 +373,14 @@ impl Inventory {
     }
 }
 
-const MALFORMED: &str = "lines that are no events";
-
 impl Observer for Inventory {
     fn made(&self, recipe: &Recipe, summary: &Summary) -> Result<()> {
-        let Some(part) = recipe.input() else { return Ok(()) };
-        let (object, entry) = names(part);
-        self.forget_faults(object, entry);
-        let Recipe::Day { log, .. } = recipe else { return Ok(()) };
-        if summary.malformed > 0 {
-            let fault = Fault::new(object, entry, MALFORMED.into(), None);
-            self.remember(Fault { count: summary.malformed, ..fault });
+        if let Some(part) = recipe.input() {
+            let (object, entry) = names(part);
+            self.forget_faults(|fault| fault.kind.is_failure() && fault.object == object && fault.entry == entry);
         }
+        self.remark(recipe, summary);
+        let Recipe::Day { log, .. } = recipe else { return Ok(()) };
         let ObjectRole::DayLog { site, .. } = object_role(&self.org, log.object.key.as_str()) else {
             return Ok(());
         };
@@ -340,8 +396,10 @@ impl Observer for Inventory {
             return;
         }
         let (Some(part), Some(kind)) = (recipe.input(), kind(error)) else { return };
-        let (object, entry) = names(part);
-        self.remember(Fault::new(object, entry, error.message(), Some(kind)));
+        // The catalog names whatever is empty.
+        if part.encoded_bytes() > 0 {
+            self.remember(Fault::new(part, error.message(), kind));
+        }
     }
 }
 
