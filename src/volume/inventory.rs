@@ -204,9 +204,13 @@ impl Inventory {
         let _one = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
         let listed = self.source.list();
         self.write().refresh_error = listed.as_ref().err().map(Error::to_string);
-        let mut listing = listed?;
-        listing.sort_by(|a, b| a.id.cmp(&b.id));
+        let refreshed = self.take_over(listed?)?;
         self.write().last_refresh = Some(Timestamp::now());
+        Ok(refreshed)
+    }
+
+    fn take_over(&self, mut listing: Vec<ObjectMeta>) -> Result<Refreshed> {
+        listing.sort_by(|a, b| a.id.cmp(&b.id));
         let (same, missing) = {
             let state = self.read();
             (*state.listing == listing, state.missing_directories)
