@@ -1,27 +1,39 @@
 //! A real mount of a small organisation, encrypted by GnuPG, read by the tools that people use.
+//!
+//! - `truth`:      what must be in every event file, found out with gpg, gunzip and Python alone
+//! - `tools`:      one table: each tool reads a file of a size not yet known, and reads it right
+//! - `tree`:       which names there are
+//! - `content`:    every byte of the package under its name, in one place only
+//! - `attributes`: modes, times, sizes, inodes, xattrs; nothing can be changed
+//! - `options`:    what each setting of the view changes
+//! - `life`:       coming, going, crashing, and the other commands beside a mount
+//! - `mirror`:     a package that somebody has decrypted already
 
 mod common;
 
+#[path = "mount/attributes.rs"]
+mod attributes;
+#[path = "mount/content.rs"]
+mod content;
+#[path = "mount/life.rs"]
+mod life;
+#[path = "mount/mirror.rs"]
+mod mirror;
+#[path = "mount/options.rs"]
+mod options;
+#[path = "mount/tools.rs"]
+mod tools;
+#[path = "mount/tree.rs"]
+mod tree;
+#[path = "mount/truth.rs"]
+mod truth;
+
 use common::{Mount, folder_options, small_package};
 
-#[test]
-fn the_root_shows_the_parts_of_the_package() {
-    let made = small_package();
-    let mount = Mount::start(&folder_options(&made));
-    let names = mount.list("");
-    assert_eq!(
-        names,
-        [
-            "README.txt",
-            "course-data",
-            "courses",
-            "courses.tsv",
-            "edx-course-data",
-            "email-opt-in",
-            "events",
-            "problems.tsv",
-            "rdx",
-            "tables"
-        ]
-    );
+/// The small package mounted with nothing read yet and nobody reading ahead.
+fn mounted(more: &[&str]) -> Mount {
+    let mut options = folder_options(&small_package());
+    options.extend(["--index", "off"].map(str::to_owned));
+    options.extend(more.iter().map(|option| (*option).to_owned()));
+    Mount::start(&options)
 }

@@ -1,8 +1,10 @@
 //! What the tests of the whole program share: a data package made once, and mounts that end with the test.
 #![allow(dead_code)]
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -193,4 +195,15 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 /// A folder with links to what it is given, for tools that want everything in one place.
 pub fn linked(into: &Path, name: &str, target: &Path) {
     symlink(target, into.join(name)).expect("a link can be made");
+}
+
+/// An extended attribute as text; None where there is none.
+pub fn xattr(path: &Path, name: &str) -> Option<String> {
+    let text = |bytes: &[u8]| CString::new(bytes).expect("no NUL in it");
+    let (path, name) = (text(path.as_os_str().as_bytes()), text(name.as_bytes()));
+    let mut value = vec![0_u8; 4096];
+    // SAFETY: both names end in NUL, and the buffer is as long as is said.
+    let length = unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    value.truncate(usize::try_from(length).ok()?);
+    Some(String::from_utf8_lossy(&value).into_owned())
 }

@@ -1,0 +1,107 @@
+//! What must be in every event file: `truth.py` says, with gpg, gunzip and Python's json.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use edxfs::demo::Made;
+
+use crate::common::run;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mount/truth.py");
+
+/// The lines of every day, by the course that they belong to.
+pub struct Truth {
+    folder: PathBuf,
+}
+
+/// A course id that some line of a site names.
+pub struct Named {
+    pub site: String,
+    pub id: String,
+    pub prefix: String,
+    /// In `context.course_id` or `event.course_id`, not only in an address.
+    pub stated: bool,
+}
+
+impl Truth {
+    /// By the rule `recall` or `producer`; made once for a package.
+    pub fn of(made: &Made, rule: &str) -> Truth {
+        let package = made.data.parent().expect("data/ lies in the package's folder");
+        let folder = package.join(format!("truth-{rule}"));
+        let lock = File::create(folder.with_extension("lock")).expect("a lock file can be made");
+        lock.lock().expect("a lock can be taken");
+        if !folder.join("ids.tsv").exists() {
+            let _ = fs::remove_dir_all(&folder);
+            let gnupg = Gnupg::with_key_of(made);
+            let mut script = Command::new("python3");
+            script.args([SCRIPT.as_ref(), made.data.as_os_str(), gnupg.home.path().as_os_str()]);
+            run(script.arg(&made.passphrase_file).arg(rule).arg(&folder));
+        }
+        Truth { folder }
+    }
+
+    /// A whole day of `prod` or `edge`; None where the package has none.
+    pub fn day(&self, site: &str, date: &str) -> Option<Vec<u8>> {
+        fs::read(self.folder.join(site).join(format!("{date}.log"))).ok()
+    }
+
+    /// The lines of a day that name this id; those that name none for an empty one.
+    pub fn lines(&self, site: &str, date: &str, id: &str) -> Vec<u8> {
+        let quoted: String = id.bytes().map(quoted).collect();
+        let name = if id.is_empty() { "none" } else { &quoted };
+        fs::read(self.folder.join(site).join(date).join(name)).unwrap_or_default()
+    }
+
+    /// The days of a site that have a log, in order.
+    pub fn dates(&self, site: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.join(site)).expect("the script makes a folder for each site");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("ASCII"));
+        let mut dates: Vec<_> = names.filter_map(|name| name.strip_suffix(".log").map(str::to_owned)).collect();
+        dates.sort();
+        dates
+    }
+
+    pub fn named(&self) -> Vec<Named> {
+        let table = fs::read_to_string(self.folder.join("ids.tsv")).expect("the script makes it");
+        let named = |line: &str| {
+            let [site, id, prefix, how] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            Named { site: site.into(), id: id.into(), prefix: prefix.into(), stated: how == "stated" }
+        };
+        table.lines().map(named).collect()
+    }
+}
+
+fn quoted(byte: u8) -> String {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    }
+}
+
+/// A GnuPG home of its own, whose agent ends with it.
+pub struct Gnupg {
+    pub home: tempfile::TempDir,
+}
+
+impl Gnupg {
+    fn with_key_of(made: &Made) -> Gnupg {
+        let home = tempfile::Builder::new().prefix("g").tempdir().expect("a temporary folder");
+        fs::set_permissions(home.path(), Permissions::from_mode(0o700)).expect("it is ours");
+        // The agent stretches the passphrase anew for each file; that would be nearly all of the time.
+        fs::write(home.path().join("gpg-agent.conf"), "s2k-count 65536\n").expect("it is ours");
+        let mut gpg = Command::new("gpg");
+        gpg.arg("--homedir").arg(home.path()).args(["--quiet", "--batch", "--pinentry-mode", "loopback"]);
+        run(gpg.arg("--passphrase-file").arg(&made.passphrase_file).arg("--import").arg(&made.secret_key));
+        Gnupg { home }
+    }
+}
+
+impl Drop for Gnupg {
+    fn drop(&mut self) {
+        let home: &Path = self.home.path();
+        let mut kill = Command::new("gpgconf");
+        let _ = kill.arg("--homedir").arg(home).args(["--kill", "all"]).stderr(Stdio::null()).status();
+    }
+}
