@@ -1,5 +1,6 @@
 //! One organisation: its tree over its catalog, its engine, and the background work for both.
 
+use std::collections::HashSet;
 use std::io::BufReader;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -160,9 +161,7 @@ impl Organisation {
 
     /// Lines of problems.tsv.
     pub fn problem_count(&self) -> u64 {
-        let catalog = self.inventory.catalog();
-        let faults = self.inventory.faults();
-        (catalog.problems().len() + faults.len()) as u64
+        (self.inventory.catalog().problems().len() + self.problems().len()) as u64
     }
 
     /// Somebody looks at these files: their sizes are wanted first.
@@ -295,6 +294,11 @@ impl Known for Organisation {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        self.inventory.faults().iter().map(problem_of).collect()
+        // What the listing shows to be unreadable has been named; that reading it failed is the same cause.
+        let catalog = self.inventory.catalog();
+        let unreadable = catalog.problems().iter().filter(|problem| !problem.errno.is_empty());
+        let named: HashSet<_> = unreadable.map(|problem| (&*problem.object, &*problem.entry)).collect();
+        let faults = self.inventory.faults();
+        faults.iter().filter(|fault| !named.contains(&(&*fault.object, &*fault.entry))).map(problem_of).collect()
     }
 }
