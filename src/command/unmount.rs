@@ -29,6 +29,7 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
     let owner = owners::of_mount(&args.mount_point, settings);
     fuse::unmount(&args.mount_point)?;
     let Some(owner) = owner else { return Ok(Outcome::Done) };
+    end(owner.pid);
     // Whoever mounts again at once must find the cache folder free.
     let deadline = Instant::now() + PATIENCE;
     while is_alive(owner.pid) {
@@ -39,6 +40,12 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
         thread::sleep(Duration::from_millis(20));
     }
     Ok(Outcome::Done)
+}
+
+/// Tells a mount's process to end. Detached with files open, the mount lives on in them, and so would its process.
+fn end(pid: u32) {
+    // SAFETY: takes numbers. It fails only where the process has ended already.
+    unsafe { libc::kill(pid.cast_signed(), libc::SIGTERM) };
 }
 
 fn is_alive(pid: u32) -> bool {
