@@ -122,6 +122,10 @@ impl Mount {
             assert!(begun.elapsed() < PATIENCE, "edxfs does not mount: {}", self.log());
             thread::sleep(Duration::from_millis(20));
         }
+        // The commands find it a little later: it listens for them once it is mounted.
+        let mut status = Command::new(EDXFS);
+        status.arg("status").arg(&self.point).stdout(Stdio::null()).stderr(Stdio::null());
+        wait_for("an answer on the control socket", || status.status().is_ok_and(|status| status.success()));
     }
 
     /// What the program has written to its standard error.

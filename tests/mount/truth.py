@@ -1,8 +1,8 @@
 """What the mounted event files must hold: made with gpg, gunzip and json alone, by data-package.md 13.2.
 
 Arguments: the package's data folder, a GNUPGHOME, the passphrase file, recall|producer, the folder to write.
-Writes SITE/DATE.log (the day whole), SITE/DATE/ID (a course's lines, the id percent-encoded), and ids.tsv with
-the columns site, id, prefix and stated|mentioned.
+Writes SITE/DATE.log (the day whole), SITE/DATE/ID (a course's lines, the id percent-encoded; "none" for those of no
+folder), and ids.tsv with the columns site, id and prefix of the courses.
 """
 
 import glob
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, unquote
+from zipfile import ZipFile
 
 DATA, HOME, PASSPHRASE, RULE, OUT = sys.argv[1:]
 NAME = re.compile(r"-(edx|edge)-events-(\d{4}-\d\d-\d\d)\.log\.gz\.gpg$")
@@ -105,23 +106,33 @@ def decrypted(path):
 
 paths = sorted(glob.glob(DATA + "/edx-course-data/**/*.gpg", recursive=True))
 paths = [path for path in paths if NAME.search(path) and os.path.getsize(path)]
-ids = {}
+days = {}
+stated = set()
 for path, log in zip(paths, ThreadPoolExecutor(8).map(decrypted, paths)):
     match = NAME.search(path)
     site, date = {"edx": "prod"}.get(match[1], match[1]), match[2]
+    lines = [(line, *(whose(line) or ("", ""))) for line in re.findall(rb"[^\n]*\n|[^\n]+\Z", log)]
+    days[site, date] = lines
+    stated.update((site, course_id) for _, course_id, evidence in lines if evidence == "stated")
+
+# The first two letters of a zip: another organisation's object is in the folder, too, and is none.
+zips = [path for path in glob.glob(DATA + "/course-data/*.zip") if open(path, "rb").read(2) == b"PK"]
+entries = [name for path in zips for name in ZipFile(path).namelist()]
+for (site, date), lines in days.items():
     folder = os.path.join(OUT, site, date)
     os.makedirs(folder)
     with open(folder + ".log", "wb") as whole:
-        whole.write(log)
+        whole.write(b"".join(line for line, _, _ in lines))
     courses = {}
-    for line in re.findall(rb"[^\n]*\n|[^\n]+\Z", log):
-        course_id, evidence = whose(line) or ("", "")
+    for line, course_id, evidence in lines:
+        if course_id and (site, course_id) not in stated:
+            # Mentioned only, so it makes no folder; and no other folder of this package could be its.
+            assert not any("/" + prefix(course_id) + "-" in name for name in entries), course_id
+            course_id = ""
         courses.setdefault(course_id, []).append(line)
-        if course_id and ids.get((site, course_id)) != "stated":
-            ids[site, course_id] = evidence
-    for course_id, lines in courses.items():
+    for course_id, own in courses.items():
         with open(os.path.join(folder, quote(course_id, safe="") or "none"), "wb") as file:
-            file.write(b"".join(lines))
+            file.write(b"".join(own))
 with open(os.path.join(OUT, "ids.tsv"), "w") as table:
-    for (site, course_id), evidence in sorted(ids.items()):
-        print(site, course_id, prefix(course_id), evidence, sep="\t", file=table)
+    for site, course_id in sorted(stated):
+        print(site, course_id, prefix(course_id), sep="\t", file=table)

@@ -16,13 +16,11 @@ pub struct Truth {
     folder: PathBuf,
 }
 
-/// A course id that some line of a site names.
+/// A course id that some event of a site states, so that it has a folder.
 pub struct Named {
     pub site: String,
     pub id: String,
     pub prefix: String,
-    /// In `context.course_id` or `event.course_id`, not only in an address.
-    pub stated: bool,
 }
 
 impl Truth {
@@ -47,7 +45,7 @@ impl Truth {
         fs::read(self.folder.join(site).join(format!("{date}.log"))).ok()
     }
 
-    /// The lines of a day that name this id; those that name none for an empty one.
+    /// The lines of a day that are of this course; those of none for an empty id.
     pub fn lines(&self, site: &str, date: &str, id: &str) -> Vec<u8> {
         let quoted: String = id.bytes().map(quoted).collect();
         let name = if id.is_empty() { "none" } else { &quoted };
@@ -66,8 +64,8 @@ impl Truth {
     pub fn named(&self) -> Vec<Named> {
         let table = fs::read_to_string(self.folder.join("ids.tsv")).expect("the script makes it");
         let named = |line: &str| {
-            let [site, id, prefix, how] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
-            Named { site: site.into(), id: id.into(), prefix: prefix.into(), stated: how == "stated" }
+            let [site, id, prefix] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            Named { site: site.into(), id: id.into(), prefix: prefix.into() }
         };
         table.lines().map(named).collect()
     }
