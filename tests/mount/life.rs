@@ -1,7 +1,8 @@
 //! Coming, going and crashing; and the other commands beside a mount and without one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -165,4 +166,31 @@ fn edxfs_status(scratch: &Path) -> Output {
     let mut status = Command::new(EDXFS);
     status.args(["status", "--org", "unix", "--cache-dir"]).arg(scratch.join("cache"));
     status.output().expect("the program is built")
+}
+
+#[test]
+fn somebody_who_is_not_root_mounts_with_fusermount() {
+    // SAFETY: takes nothing and cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        // Then every other test has been such a mount.
+        return;
+    }
+    let made = small_package();
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mount/user.sh");
+    let mut user = Command::new("unshare");
+    user.args(["--mount", "--propagation", "private", "sh", script, EDXFS]);
+    let package = made.data.parent().expect("data/ lies in the package's folder");
+    let output = run(user.arg(package).arg(scratch.path()).stdin(Stdio::null()));
+    let right = scratch.path().join("right");
+    let lines = Truth::of(&made, "recall").lines("prod", "2015-03-04", "course-v1:UniX+CHEM+R1");
+    fs::write(&right, lines).expect("it is ours");
+    let sum = text(&run(Command::new("sha256sum").arg(right)).stdout);
+    let sum = sum.split(' ').next().unwrap_or_default();
+    let expected = format!(
+        "owned by 65534:65534, mode 400\n{sum}\nroot may not read it\nit cannot be changed\n\"problems\":6\nunmounted\n\
+         cache of 65534, mode 700\nlog written\n"
+    );
+    assert_eq!(text(&output.stdout), expected);
 }
