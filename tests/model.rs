@@ -4,6 +4,8 @@
 mod common;
 #[path = "model/naive.rs"]
 mod naive;
+#[path = "model/refresh.rs"]
+mod refresh;
 #[path = "model/skins.rs"]
 mod skins;
 #[path = "model/workshop.rs"]
