@@ -91,9 +91,10 @@ fn on_hangup(volume: &Arc<Volume>, log: Option<LogFile>) -> impl Fn() + Send + '
             tracing::warn!("cannot reopen the log file: {error}");
         }
         let volume = volume.clone();
-        let refresh = move || match volume.upgrade().map(|volume| volume.refresh()) {
-            Some(Err(error)) => tracing::warn!("{error}"),
-            Some(Ok(())) | None => {}
+        let refresh = move || {
+            if let Some(Err(error)) = volume.upgrade().map(|volume| volume.refresh()) {
+                tracing::warn!("{error}");
+            }
         };
         if let Err(error) = thread::Builder::new().name("hangup".into()).spawn(refresh) {
             tracing::warn!("no refresh: {error}");

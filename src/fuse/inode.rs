@@ -60,7 +60,7 @@ pub struct Opened {
 struct Known {
     named: Named,
     /// The other paths under which the kernel was told of it; few files have any.
-    others: Option<Box<BTreeSet<Box<str>>>>,
+    others: BTreeSet<Box<str>>,
     /// Times that the kernel was told this number and has not taken back.
     lookups: u64,
     open: Option<Box<(Opened, usize)>>,
@@ -80,10 +80,9 @@ impl Known {
         if before.path == self.named.path {
             return Paths::AllKnown;
         }
-        let others = self.others.get_or_insert_default();
-        others.remove(&self.named.path);
-        if others.len() < MOST_PATHS {
-            others.insert(before.path);
+        self.others.remove(&self.named.path);
+        if self.others.len() < MOST_PATHS {
+            self.others.insert(before.path);
             return Paths::AllKnown;
         }
         // The path that is left out is this one: what it was told of the others stays known.
@@ -126,7 +125,7 @@ impl Inodes {
     /// Knows the root, which is never forgotten.
     pub fn new() -> Self {
         let named = Named { path: "".into(), identity: Identity::Path, kind: Kind::Directory };
-        Inodes { known: Mutex::new(HashMap::from([(ROOT, Known { named, others: None, lookups: 1, open: None })])) }
+        Inodes { known: Mutex::new(HashMap::from([(ROOT, Known { named, others: BTreeSet::new(), lookups: 1, open: None })])) }
     }
 
     /// The number that `named` has or would get, and its content where it is open.
@@ -140,7 +139,7 @@ impl Inodes {
     pub fn remember(&self, named: Named) -> (u64, Paths) {
         let mut known = self.lock();
         let ino = find(&known, &named);
-        let new = || Known { named: named.clone(), others: None, lookups: 0, open: None };
+        let new = || Known { named: named.clone(), others: BTreeSet::new(), lookups: 0, open: None };
         let entry = known.entry(ino).or_insert_with(new);
         entry.lookups += 1;
         // The path seen last is the one most likely to still be there when the inode is asked about.
@@ -201,7 +200,7 @@ impl Inodes {
                 // The kernel asks about these names each time.
                 (Kind::Page(_), _) | (Kind::File, Identity::Path) => continue,
             };
-            let paths = std::iter::once(&entry.named.path).chain(entry.others.iter().flat_map(|others| others.iter()));
+            let paths = std::iter::once(&entry.named.path).chain(&entry.others);
             kept.extend(paths.map(|path| Kept { ino, path: path.clone(), identity }));
         }
         kept
@@ -211,14 +210,10 @@ impl Inodes {
     pub fn drop_path(&self, ino: u64, path: &str) {
         let mut known = self.lock();
         let Some(entry) = known.get_mut(&ino) else { return };
-        let Some(others) = &mut entry.others else { return };
         if *entry.named.path != *path {
-            others.remove(path);
-        } else if let Some(other) = others.pop_first() {
+            entry.others.remove(path);
+        } else if let Some(other) = entry.others.pop_first() {
             entry.named.path = other;
-        }
-        if others.is_empty() {
-            entry.others = None;
         }
     }
 

@@ -30,14 +30,16 @@ pub fn follow(changes: &Receiver<()>, operations: &Weak<Operations>, notifier: &
             while changes.try_recv().is_ok() {}
             let Some(operations) = operations.upgrade() else { return };
             let begun = Instant::now();
-            pass(&operations, notifier);
+            let (names, refuted) = pass(&operations, notifier);
             drop(operations);
+            tracing::debug!(names, refuted, elapsed = ?begun.elapsed(), "kernel caches follow a change");
             thread::sleep((begun.elapsed() * REST).clamp(SHORTEST_REST, LONGEST_REST));
         }
     }
 }
 
-fn pass(operations: &Operations, notifier: &Notifier) {
+/// Looks at every name; how many there are, and how many the kernel had to be told of.
+fn pass(operations: &Operations, notifier: &Notifier) -> (usize, usize) {
     let names = operations.inodes.kept();
     let mut refuted = 0;
     for kept in &names {
@@ -51,7 +53,7 @@ fn pass(operations: &Operations, notifier: &Notifier) {
             refuted += 1;
         }
     }
-    tracing::debug!(names = names.len(), refuted, "kernel caches follow a change");
+    (names.len(), refuted)
 }
 
 fn refute(kept: &Kept, operations: &Operations, notifier: &Notifier) {
