@@ -1,0 +1,70 @@
+//! A data package behind an S3 server of ours, for mounts: what they fetched, and answers that come late.
+#![allow(dead_code)]
+
+use std::time::Duration;
+
+use edxfs::demo::Made;
+use edxfs::demo::bucket::{Credentials, Operation, Reply, Server};
+
+use crate::common::{Mount, key_options, wait_for};
+
+/// Credentials, and nothing of the user's own.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("AWS_ACCESS_KEY_ID", "KEY"),
+    ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ("AWS_SESSION_TOKEN", ""),
+    ("AWS_CONFIG_FILE", "/dev/null"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("NO_PROXY", "127.0.0.1"),
+];
+
+pub struct Bucket {
+    pub server: Server,
+    keys: Vec<String>,
+}
+
+impl Bucket {
+    pub fn serve(made: &Made) -> Bucket {
+        let server = Server::start(Credentials::new("KEY", "secret")).expect("a port is free");
+        for bucket in ["edx-course-data", "course-data"] {
+            server.put_folder(bucket, &made.data.join(bucket)).expect("the package can be read");
+        }
+        Bucket { server, keys: key_options(made) }
+    }
+
+    pub fn mount(&self, options: &[&str]) -> Mount {
+        self.mount_in(tempfile::tempdir().expect("a temporary folder"), options)
+    }
+
+    /// Mounts where an earlier mount has left its cache.
+    pub fn mount_in(&self, scratch: tempfile::TempDir, options: &[&str]) -> Mount {
+        let s3 = ["--endpoint-url", &self.server.endpoint_url(), "--path-style", "--region", "us-east-1"];
+        let own: Vec<String> = s3.iter().chain(options).map(|option| (*option).to_owned()).collect();
+        Mount::start_in(scratch, &[own, self.keys.clone()].concat(), ENVIRONMENT)
+    }
+
+    /// Keys of the objects asked for since the last call, in that order.
+    pub fn fetches(&self) -> Vec<String> {
+        let gets = self.server.take_log().into_iter().filter(|request| request.operation == Operation::Get);
+        gets.map(|request| request.key).collect()
+    }
+
+    /// From now on objects whose key ends so come after `delay`, or not at all after some bytes: what `reply` says.
+    pub fn answer(&self, endings: &[String], reply: Reply) {
+        let endings = endings.to_vec();
+        self.server.set_hook(move |request| {
+            let meant = request.operation == Operation::Get && endings.iter().any(|end| request.key.ends_with(end));
+            if meant { reply.clone() } else { Reply::Pass }
+        });
+    }
+
+    pub fn delay(&self, endings: &[String], delay: Duration) {
+        self.answer(endings, Reply::Delay(delay));
+    }
+}
+
+/// Waits until so many runs are under way.
+pub fn wait_for_runs(mount: &Mount, runs: usize) {
+    wait_for("a decode", || mount.status()["running"].as_array().is_some_and(|running| running.len() >= runs));
+}
