@@ -158,26 +158,43 @@ impl Engine {
     /// Runs a recipe for what it can tell, keeping its blobs only where the cache has free room.
     pub fn index(&self, recipe: &Recipe, wait: Wait<'_>) -> Result<Arc<Summary>> {
         let key = self.shared.ledger.recipe_key(recipe);
-        if let Some(summary) = self.shared.ledger.summary(&key)? {
-            return Ok(Arc::new(summary));
+        let done = || self.shared.ledger.summary(&key);
+        match done()? {
+            Some(summary) => Ok(Arc::new(summary)),
+            None => self.run_unless(&done, recipe, &key, wait),
         }
-        self.run_once(recipe, &key, wait)
     }
 
     /// As `index`, and makes again what has left the cache, if there is room for it.
     pub fn fill(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<()> {
         let room = stand_in(artifact).bytes() / 16;
-        let known = self.known(artifact).is_some();
-        if known && (self.is_cached(artifact) || !self.shared.store.has_room(room)) {
-            return Ok(());
+        let key = self.shared.ledger.recipe_key(&artifact.recipe);
+        let done = || {
+            let known = self.known(artifact).is_some();
+            let filled = known && (self.is_cached(artifact) || !self.shared.store.has_room(room));
+            if filled { self.shared.ledger.summary(&key) } else { Ok(None) }
+        };
+        match done()? {
+            Some(_) => Ok(()),
+            None => self.run_unless(&done, &artifact.recipe, &key, wait).map(drop),
         }
-        self.run_once(&artifact.recipe, &self.shared.ledger.recipe_key(&artifact.recipe), wait).map(drop)
     }
 
-    fn run_once(&self, recipe: &Recipe, key: &RecipeKey, wait: Wait<'_>) -> Result<Arc<Summary>> {
+    /// Runs a recipe, or waits for its flight; where one has landed since the caller looked, `done` says so.
+    fn run_unless(
+        &self,
+        done: &dyn Fn() -> Result<Option<Summary>>,
+        recipe: &Recipe,
+        key: &RecipeKey,
+        wait: Wait<'_>,
+    ) -> Result<Arc<Summary>> {
         let (flight, _) = self.shared.flights.join(key, || recipe.label());
         if flight.claim() {
-            self.shared.run(key, recipe, &flight, Keep::IfRoom);
+            match done() {
+                Ok(None) => self.shared.run(key, recipe, &flight, Keep::IfRoom),
+                Ok(Some(summary)) => self.shared.flights.land(key, &flight, Ok(Arc::new(Run::landed(summary)))),
+                Err(error) => self.shared.flights.land(key, &flight, Err(error)),
+            }
         }
         Ok(flight.wait(wait, self.shared.patience, &self.shared.encoded.moved)?.summary())
     }

@@ -28,6 +28,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// What another flight has just brought, without its blobs.
+    pub fn landed(summary: Summary) -> Self {
+        Run { made: None, summary: Arc::new(summary) }
+    }
+
     /// The content of an output; None where it must be looked for in the store, or made again to be kept.
     pub fn blob(&self, output: &Output) -> Option<Blob> {
         match self.made.as_ref()?.get(output) {
@@ -114,7 +119,7 @@ impl Shared {
             }
             let (flight, _) = self.flights.join(&key, || artifact.recipe.label());
             if flight.claim() {
-                self.run(&key, &artifact.recipe, &flight, Keep::Always);
+                self.look_again_and_run(&key, artifact, &flight);
             }
             let run = flight.wait(Wait::Until(&|| false), self.patience, &self.encoded.moved)?;
             if let Some(blob) = run.blob(&artifact.output) {
