@@ -47,13 +47,13 @@ impl Encoded {
     }
 
     fn encoded(&self, part: &Part, watch: Arc<dyn Watch>) -> Result<Box<dyn Read + Send>> {
-        if part.encoded_bytes() == 0 {
-            // What the producer failed to encrypt is common, and costs no request.
-            return Ok(Box::new(io::empty()));
-        }
         let object = ObjectRanges { encoded: self.clone(), id: part.object.clone(), watch };
         match &part.entry {
             None => object.read(0..part.object.bytes),
+            // What the producer failed to encrypt is common, never known, and must not cost a request each time.
+            Some(entry) if (entry.compressed, entry.bytes, entry.crc32.unwrap_or(0)) == (0, 0, 0) => {
+                Ok(Box::new(io::empty()))
+            }
             // An entry without a CRC lies in a tar, as it is.
             Some(entry) if entry.crc32.is_none() => object.read(entry.offset..entry.offset + entry.compressed),
             Some(entry) => open_entry(&object, entry),
