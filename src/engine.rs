@@ -94,7 +94,8 @@ impl Engine {
             observer: parts.observer,
             patience: parts.patience,
             flights: Flights::default(),
-            slots: Slots::new(thread::available_parallelism().map_or(2, |n| n.get().max(2))),
+            // More than cores: some wait for the source.
+            slots: Slots::new(2 * thread::available_parallelism().map_or(2, |n| n.get().max(2))),
             decoded_objects: AtomicU64::new(0),
         };
         Engine { shared: Arc::new(shared) }

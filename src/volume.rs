@@ -4,10 +4,11 @@
 
 mod data_key;
 mod directory;
-mod inventory;
+mod faults;
 mod learned;
+mod met;
 mod organisation;
-mod problems;
+mod records;
 mod start;
 mod walk;
 
@@ -111,7 +112,7 @@ impl Volume {
     /// Calls back whenever names may lead elsewhere than before: after a refresh, and when a decoded day makes a course.
     pub fn on_change(&self, callback: impl Fn() + Send + Clone + 'static) {
         for (_, organisation) in &self.organisations {
-            organisation.inventory.on_change(Box::new(callback.clone()));
+            organisation.records.on_change(Box::new(callback.clone()));
         }
     }
 

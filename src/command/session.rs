@@ -18,10 +18,10 @@ use crate::volume::{Freshness, Volume};
 pub fn serve(settings: &Settings, mount_point: &Path, log: Option<LogFile>, ready: Ready) -> Result<Outcome> {
     let owned = settings.cache_dirs().iter().map(|dir| control::own(dir)).collect::<Result<Vec<_>>>()?;
     let volume = Volume::start(settings, keys::unlock(settings)?, Freshness::LastKnown)?;
-    let mount = Mount::start(Arc::clone(&volume), mount_point, &fuse_options(settings))?;
-    volume.on_change(mount.invalidator()?);
-    mount.handle_signals(on_hangup(&volume, log))?;
     let serving = answer_for(&volume, owned, settings, Some(mount_point))?;
+    let mount = Mount::start(Arc::clone(&volume), mount_point, &fuse_options(settings))?;
+    mount.handle_signals(on_hangup(&volume, log))?;
+    volume.on_change(mount.invalidator()?);
     ready()?;
     tracing::info!(mount_point = %mount_point.display(), "mounted");
     mount.wait();

@@ -66,7 +66,7 @@ impl CourseId {
             prefix.push_str("-ccx-");
             prefix.push_str(number);
         }
-        CoursePrefix(prefix.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect::<String>().into())
+        CoursePrefix::new(&prefix)
     }
 }
 
@@ -76,14 +76,16 @@ impl fmt::Display for CourseId {
     }
 }
 
-/// `{org}-{course}-{run}` as file names in the weekly package begin; never split.
+/// `{org}-{course}-{run}` as file names in the weekly package begin, never split; other than ASCII is `_` there since
+/// 2019-12 and here always, so that a course's older packages are its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CoursePrefix(Arc<str>);
 
 impl CoursePrefix {
     pub fn new(prefix: &str) -> Self {
-        CoursePrefix(prefix.into())
+        CoursePrefix(prefix.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect::<String>().into())
     }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

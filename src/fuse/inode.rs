@@ -125,7 +125,12 @@ impl Inodes {
     /// Knows the root, which is never forgotten.
     pub fn new() -> Self {
         let named = Named { path: "".into(), identity: Identity::Path, kind: Kind::Directory };
-        Inodes { known: Mutex::new(HashMap::from([(ROOT, Known { named, others: BTreeSet::new(), lookups: 1, open: None })])) }
+        Inodes {
+            known: Mutex::new(HashMap::from([(
+                ROOT,
+                Known { named, others: BTreeSet::new(), lookups: 1, open: None },
+            )])),
+        }
     }
 
     /// The number that `named` has or would get, and its content where it is open.

@@ -21,13 +21,14 @@ use crate::recipe::{Artifact, Output, Part, Recipe};
 use crate::store::Store;
 use crate::store::blob::Blob;
 use crate::tree::{Body, Known, Node, Page, Tree};
-use crate::volume::inventory::{Inventory, Refreshed};
+use crate::volume::faults::Fault;
 use crate::volume::learned::Learned;
-use crate::volume::problems::problem_of;
+use crate::volume::records::{Records, Refreshed};
+
 use crate::volume::{Listed, Provenance, Sizes};
 
 pub struct Organisation {
-    pub(super) inventory: Arc<Inventory>,
+    pub(super) records: Arc<Records>,
     pub(super) engine: Engine,
     pub(super) store: Store,
     pub(super) rule: CourseRule,
@@ -51,7 +52,7 @@ impl Organisation {
     }
 
     pub fn render(&self, page: &Page) -> Arc<str> {
-        let catalog = self.inventory.catalog();
+        let catalog = self.records.catalog();
         self.tree(&catalog).render(page).into()
     }
 
@@ -120,7 +121,7 @@ impl Organisation {
     }
 
     pub fn refresh(&self) -> Result<Refreshed> {
-        let refreshed = self.inventory.refresh()?;
+        let refreshed = self.records.refresh()?;
         if refreshed == Refreshed::Changed {
             self.plan_indexing();
         }
@@ -129,7 +130,7 @@ impl Organisation {
 
     /// What a background indexer would measure, in its order: event days, then the newest snapshot, newest first.
     pub fn worth_indexing(&self) -> Vec<Artifact> {
-        let catalog = self.inventory.catalog();
+        let catalog = self.records.catalog();
         let mut days: Vec<_> = catalog.sites().flat_map(|site| catalog.days(site, Window::ALL)).collect();
         days.sort_by(|a, b| (b.date, &a.object.key).cmp(&(a.date, &b.object.key)));
         let day = |log: Part| Artifact { recipe: Recipe::Day { log, rule: self.rule }, output: Output::Loose };
@@ -137,6 +138,8 @@ impl Organisation {
         for course in catalog.courses() {
             worth.extend(self.snapshot_files(&course.folder));
         }
+        // What is empty cannot be decoded, and the catalog has said so.
+        worth.retain(|artifact| artifact.recipe.input().is_none_or(|part| part.encoded_bytes() > 0));
         worth
     }
 
@@ -161,7 +164,7 @@ impl Organisation {
 
     /// Lines of problems.tsv.
     pub fn problem_count(&self) -> u64 {
-        (self.inventory.catalog().problems().len() + self.problems().len()) as u64
+        (self.records.catalog().problems().len() + self.problems().len()) as u64
     }
 
     /// Somebody looks at these files: their sizes are wanted first.
@@ -210,7 +213,7 @@ impl Organisation {
             (Recipe::Day { log, .. }, Output::OfFolder(folder)) => {
                 let summary = self.engine.summary(&artifact.recipe)?;
                 let site = self.site_of(log)?;
-                let catalog = self.inventory.catalog();
+                let catalog = self.records.catalog();
                 let owns =
                     |id: &CourseId| catalog.folder_of(&site, id).is_some_and(|course| *course.folder == **folder);
                 let id = summary.courses.into_iter().map(|(id, _)| id).find(owns);
@@ -225,7 +228,7 @@ impl Organisation {
         let day = Recipe::Day { log: log.clone(), rule };
         let summary = self.engine.summary(&day)?;
         let site = self.site_of(log)?;
-        let catalog = self.inventory.catalog();
+        let catalog = self.records.catalog();
         let mentioned = summary.courses.iter().filter(|(_, stated)| *stated == Evidence::Mentioned);
         let mut ids: Vec<_> = mentioned.map(|(id, _)| id.clone()).collect();
         ids.retain(|id| catalog.folder_of(&site, id).is_none());
@@ -237,7 +240,7 @@ impl Organisation {
     }
 
     fn site_of(&self, log: &Part) -> Option<crate::edx::course_run::Site> {
-        match object_role(&self.inventory.org, log.object.key.as_str()) {
+        match object_role(&self.records.org, log.object.key.as_str()) {
             ObjectRole::DayLog { site, .. } => Some(site),
             _ => None,
         }
@@ -257,7 +260,7 @@ impl Organisation {
 
     /// Asks the tree, running first what it needs to know (only exchanged packages need anything).
     fn with_tree<T>(&self, path: &str, wait: Wait<'_>, ask: impl Fn(&Tree<'_>) -> Result<T>) -> Result<T> {
-        let catalog = self.inventory.catalog();
+        let catalog = self.records.catalog();
         let tree = self.tree(&catalog);
         let answer = ask(&tree);
         let would_wait = matches!(&answer, Err(error) if error.kind() == ErrorKind::WouldWait);
@@ -295,10 +298,10 @@ impl Known for Organisation {
 
     fn problems(&self) -> Vec<Problem> {
         // What the listing shows to be unreadable has been named; that reading it failed is the same cause.
-        let catalog = self.inventory.catalog();
+        let catalog = self.records.catalog();
         let unreadable = catalog.problems().iter().filter(|problem| !problem.errno.is_empty());
         let named: HashSet<_> = unreadable.map(|problem| (&*problem.object, &*problem.entry)).collect();
-        let faults = self.inventory.faults();
-        faults.iter().filter(|fault| !named.contains(&(&*fault.object, &*fault.entry))).map(problem_of).collect()
+        let faults = self.records.faults.all();
+        faults.iter().filter(|fault| !named.contains(&(&*fault.object, &*fault.entry))).map(Fault::problem).collect()
     }
 }

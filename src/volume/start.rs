@@ -17,9 +17,9 @@ use crate::source::folder::FolderSource;
 use crate::source::s3::{PathStyle, RequesterPays, S3Settings, S3Source};
 use crate::store::Store;
 use crate::store::seal::DataKey;
-use crate::volume::inventory::Inventory;
 use crate::volume::learned::Learned;
 use crate::volume::organisation::Organisation;
+use crate::volume::records::Records;
 use crate::volume::{Volume, data_key};
 
 /// Which listing a volume begins with.
@@ -110,20 +110,20 @@ impl Organisation {
         let store = Store::open(&folder, &data_key, settings.cache_bytes)?;
         let ledger = Arc::new(Ledger::open(&folder.join("ledger.sqlite"), Arc::new(data_key))?);
         let filter = Filter::new(&settings.courses, settings.since, settings.until)?;
-        let inventory = Arc::new(Inventory::recall(org, source.clone(), ledger.clone(), filter)?);
+        let records = Arc::new(Records::recall(org, source.clone(), ledger.clone(), filter)?);
         let engine = Engine::new(Parts {
             source,
             keys,
             store: store.clone(),
             ledger,
-            observer: inventory.clone(),
+            observer: records.clone(),
             patience: settings.timeout,
             background_rate: settings.index_rate,
         });
         let background = settings.index == Index::Background && freshness == Freshness::LastKnown;
         let organisation = Arc::new(Organisation {
             indexer: background.then(|| Indexer::start(engine.clone())),
-            inventory,
+            records,
             engine,
             store,
             rule: settings.course_rule,
@@ -137,13 +137,13 @@ impl Organisation {
 
     fn first_listing(&self, freshness: Freshness) -> Result<()> {
         let unreachable = |error: &Error| matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::TimedOut);
-        if freshness == Freshness::LastKnown && self.inventory.adopt_last_listing()? {
+        if freshness == Freshness::LastKnown && self.records.adopt_last_listing()? {
             self.plan_indexing();
             return Ok(());
         }
         match self.refresh() {
             Ok(_) => Ok(()),
-            Err(error) if unreachable(&error) && self.inventory.adopt_last_listing()? => {
+            Err(error) if unreachable(&error) && self.records.adopt_last_listing()? => {
                 tracing::warn!(%error, "the source cannot be reached; the last known listing is used");
                 Ok(())
             }

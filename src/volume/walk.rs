@@ -108,8 +108,8 @@ impl Volume {
 
 impl Organisation {
     fn add_to(&self, name: &str, status: &mut Status) {
-        let traffic = self.inventory.source.traffic();
-        let catalog = self.inventory.catalog();
+        let traffic = self.records.source.traffic();
+        let catalog = self.records.catalog();
         status.orgs.push(name.to_owned());
         status.cache_bytes += self.store.used_bytes();
         status.cache_limit_bytes += self.store.limit_bytes();
@@ -121,11 +121,12 @@ impl Organisation {
         status.indexed_objects += worth.iter().filter(|artifact| self.engine.known(artifact).is_some()).count() as u64;
         status.problems += self.problem_count();
         status.ignored_keys += catalog.unknown_keys();
-        status.last_refresh = status.last_refresh.max(self.inventory.last_refresh());
-        status.refresh_error = status.refresh_error.take().or(self.inventory.refresh_error());
+        status.last_refresh = status.last_refresh.max(self.records.last_refresh());
+        status.refresh_error = status.refresh_error.take().or(self.records.refresh_error());
         status.running.extend(self.engine.running().into_iter().map(|run| Running {
             object: run.label,
-            done_bytes: run.done_bytes,
+            // An entry's header is read with it.
+            done_bytes: run.done_bytes.min(run.total_bytes),
             total_bytes: run.total_bytes,
         }));
     }

@@ -31,7 +31,7 @@ pub fn package(name: &str, plan: Plan) -> Made {
     lock.lock().expect("a lock can be taken");
     let done = folder.join("done");
     if !done.exists() {
-        let _ = fs::remove_dir_all(&folder);
+        remove_older(&folder, name);
         fs::create_dir_all(&folder).expect("a folder can be made");
         let made = demo::generate(&folder, &plan).expect("gpg and zip make the package");
         fs::write(&done, made.courses.join("\n")).expect("a file can be made");
@@ -43,6 +43,16 @@ pub fn package(name: &str, plan: Plan) -> Made {
         plain: Some(folder.join("plain")),
         org: plan.org,
         courses: fs::read_to_string(&done).expect("the list of courses").lines().map(str::to_owned).collect(),
+    }
+}
+
+/// Packages of earlier builds, and what a test that was ended left behind.
+fn remove_older(folder: &Path, name: &str) {
+    for entry in fs::read_dir(folder.parent().expect("it is in a folder")).expect("it can be listed").flatten() {
+        let built = entry.file_name().to_string_lossy().strip_prefix(&format!("{name}-")).map(str::to_owned);
+        if built.is_some_and(|built| built.bytes().all(|byte| byte.is_ascii_digit())) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
