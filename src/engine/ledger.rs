@@ -37,6 +37,7 @@ pub struct RecipeKey([u8; 32]);
 struct StoredSummary {
     stated: Vec<String>,
     mentioned: Vec<String>,
+    lineless: Vec<String>,
     lines: u64,
     malformed: u64,
     members: Vec<String>,
@@ -52,6 +53,7 @@ impl StoredSummary {
         StoredSummary {
             stated: with(Evidence::Stated),
             mentioned: with(Evidence::Mentioned),
+            lineless: summary.lineless.iter().map(|id| id.as_str().to_owned()).collect(),
             lines: summary.lines,
             malformed: summary.malformed,
             members: summary.members.clone(),
@@ -65,8 +67,9 @@ impl StoredSummary {
         let courses = stated.chain(mentioned).filter_map(|(id, evidence)| Some((CourseId::parse(id)?, evidence)));
         let mut courses: Vec<_> = courses.collect();
         courses.sort();
+        let lineless = self.lineless.iter().filter_map(|id| CourseId::parse(id)).collect();
         let (lines, malformed, members, skipped) = (self.lines, self.malformed, self.members, self.skipped);
-        Summary { courses, lines, malformed, members, skipped }
+        Summary { courses, lineless, lines, malformed, members, skipped }
     }
 }
 

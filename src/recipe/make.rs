@@ -24,6 +24,8 @@ pub trait Inputs {
 pub struct Summary {
     /// `Day`: course ids met, sorted by id, each with the strongest evidence of the day.
     pub courses: Vec<(CourseId, Evidence)>,
+    /// `Day`: those of them without a line of their own, sorted.
+    pub lineless: Vec<CourseId>,
     /// `Day`: lines, and those of them that are no events.
     pub lines: u64,
     pub malformed: u64,
@@ -41,8 +43,8 @@ impl Recipe {
             Recipe::Day { log, rule } => {
                 let mut lines = inputs.decoded(log, &Layers::of(log.base_name()).0)?;
                 let day = split::split(&mut lines, *rule, outputs)?;
-                let (lines, malformed) = (day.lines, day.malformed);
-                Ok(Summary { courses: day.courses, lines, malformed, ..Summary::default() })
+                let (courses, lineless) = (day.courses, day.lineless);
+                Ok(Summary { courses, lineless, lines: day.lines, malformed: day.malformed, ..Summary::default() })
             }
             Recipe::Unattributed { .. } => Err(Error::internal("unattributed lines were asked for unresolved")),
             Recipe::Merged { log, rule, ids } => merge(log, *rule, ids, inputs, outputs),

@@ -28,6 +28,8 @@ use order::OrderWriter;
 pub struct DaySummary {
     /// Sorted by id, each with the strongest evidence of the day.
     pub courses: Vec<(CourseId, Evidence)>,
+    /// Those of them that no line of the day belongs to, sorted: the payload of another course's line states them.
+    pub lineless: Vec<CourseId>,
     pub lines: u64,
     /// Lines that are no events, those over 64 MiB among them.
     pub malformed: u64,
@@ -66,6 +68,7 @@ struct Course {
     id: CourseId,
     slot: Slot,
     evidence: Evidence,
+    bytes: u64,
 }
 
 /// Index into the day's courses; None is `Loose`.
@@ -105,6 +108,9 @@ impl Splitter<'_> {
             return Ok(());
         }
         self.summary.plain_bytes += bytes.len() as u64;
+        if let Some(number) = place {
+            self.courses[number].bytes += bytes.len() as u64;
+        }
         let course = place.map(|number| &self.courses[number]);
         // An id that has been stated by now has a folder: its lines are never put back among the others.
         if course.is_none_or(|course| course.evidence == Evidence::Mentioned) {
@@ -174,7 +180,7 @@ impl Splitter<'_> {
         let slot = self.outputs.create(&Output::Course(id.clone()))?;
         let number = self.courses.len();
         self.numbers.insert(id.clone(), number);
-        self.courses.push(Course { id, slot, evidence });
+        self.courses.push(Course { id, slot, evidence, bytes: 0 });
         Ok(number)
     }
 
@@ -186,6 +192,9 @@ impl Splitter<'_> {
     fn finish(mut self) -> Result<DaySummary> {
         self.order.end();
         self.outputs.append(self.order.slot, self.order.written())?;
+        let lineless = self.courses.iter().filter(|course| course.bytes == 0);
+        self.summary.lineless = lineless.map(|course| course.id.clone()).collect();
+        self.summary.lineless.sort();
         self.summary.courses = self.courses.into_iter().map(|course| (course.id, course.evidence)).collect();
         self.summary.courses.sort();
         Ok(self.summary)

@@ -249,7 +249,8 @@ impl Organisation {
     fn day<T>(&self, log: &Part, answer: impl FnOnce(&dyn Fn(&CourseId) -> bool) -> T) -> Option<T> {
         let look_up = || {
             let summary = self.engine.summary(&Recipe::Day { log: log.clone(), rule: self.rule })?;
-            Some(summary.courses.into_iter().map(|(id, _)| id).collect())
+            let with_lines = summary.courses.into_iter().map(|(id, _)| id);
+            Some(with_lines.filter(|id| summary.lineless.binary_search(id).is_err()).collect())
         };
         self.learned.day(&log.object, self.engine.decoded_objects(), look_up, answer)
     }
