@@ -96,7 +96,10 @@ impl Shared {
             encoded.background_rate = None;
         }
         let mut drafts = Drafts::new(&self.store, keep);
-        let summary = recipe.make(&RunInputs { shared: self, encoded, flight }, &mut drafts)?;
+        let inputs = RunInputs { shared: self, encoded, flight };
+        // What a recipe itself finds wrong is about its input.
+        let about = || recipe.input().map_or_else(|| flight.label.clone(), Part::name);
+        let summary = recipe.make(&inputs, &mut drafts).map_err(|error| error.about(about()))?;
         let made = drafts.publish()?;
         self.observer.made(recipe, &summary)?;
         let facts: Vec<_> = made.iter().map(|made| (made.output.clone(), made.fact.clone())).collect();
