@@ -34,7 +34,8 @@ pub struct Joined {
 /// Output: LF-ended records; the header is `course`, then the union of the parts' columns in order of first sight (a
 /// name that stands several times in one file stays several columns); rows in file order, cells as they are, `NULL`
 /// for a column that a part lacks. Blank lines of a table with several columns are no rows. Without any usable part
-/// the output is the header `course` alone.
+/// the output is the header `course` alone, but the lack of a key for all of them fails the join: it would look like a
+/// table without learners, and stay one when the key is given.
 ///
 /// A part that is missing, empty, damaged, of unsupported form or without a secret key is skipped and reported. Any
 /// other error (source away, interrupted, cache full) fails the join, lest a passing trouble leave out a course; so
@@ -53,6 +54,11 @@ pub fn join(parts: &mut [JoinInput<'_>], dialect: Dialect, out: &mut dyn FnMut(&
             Err(error) => return Err(error.about(part.folder)),
         };
         layouts.push(layout);
+    }
+    if layouts.iter().all(Option::is_none)
+        && let Some((_, error)) = joined.skipped.iter().find(|(_, error)| error.kind() == ErrorKind::NoSecretKey)
+    {
+        return Err(error.clone());
     }
     let mut rows = Rows { dialect, columns: columns.names.len(), buffer: b"course".to_vec(), out };
     for name in &columns.names {
@@ -208,6 +214,15 @@ mod tests {
         assert_eq!(output, "course\tid\nC\t7\n");
         assert_eq!(report.skipped.iter().map(|(folder, _)| folder.as_str()).collect::<Vec<_>>(), ["A", "B", "D", "E"]);
         assert_eq!(joined(&[], Dialect::Escaped).0, "course\n");
+    }
+
+    #[test]
+    fn without_a_key_for_any_part_the_join_fails() {
+        let locked: Opener<'_> = Box::new(|| Err(Error::new(ErrorKind::NoSecretKey, "no secret key").about("a.gpg")));
+        let gone: Opener<'_> = Box::new(|| Err(Error::not_found("no such entry")));
+        let mut parts = [JoinInput { folder: "A", open: locked }, JoinInput { folder: "B", open: gone }];
+        let error = join(&mut parts, Dialect::Escaped, &mut |_| Ok(())).unwrap_err();
+        assert_eq!((error.kind(), error.subject()), (ErrorKind::NoSecretKey, Some("a.gpg")));
     }
 
     #[test]
