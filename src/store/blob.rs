@@ -162,7 +162,10 @@ pub(super) struct Opened {
 const TOUCH_SECONDS: u64 = 60;
 
 impl Opened {
-    /// Reads header and table. Errors: `Corrupt` also for a file of another content.
+    /// Reads header and table, and checks every chunk's seal, so that damage is found while the content can still be
+    /// made again and not under a reader. Sealed bytes are few: nothing is decompressed for it.
+    ///
+    /// Errors: `Corrupt` also for a file of another content.
     pub fn read(shelf: Arc<Shelf>, file: File, expected: &Digest) -> Result<Self> {
         let metadata = file.metadata()?;
         let file_bytes = metadata.len();
@@ -178,7 +181,12 @@ impl Opened {
             return Err(damaged());
         }
         let used = metadata.modified().map_or(0, seconds);
-        Ok(Opened { shelf, file, cipher, table, used: AtomicU64::new(used) })
+        let opened = Opened { shelf, file, cipher, table, used: AtomicU64::new(used) };
+        (0..opened.table.chunks.len() as u64).try_for_each(|index| {
+            let (piece, mut sealed) = opened.sealed_chunk(index)?;
+            opened.cipher.open(piece, &mut sealed).map(drop)
+        })?;
+        Ok(opened)
     }
 
     /// A file that was just written.
@@ -227,12 +235,17 @@ impl Opened {
     }
 
     fn decode(&self, index: u64) -> Result<Vec<u8>> {
+        let (piece, mut sealed) = self.sealed_chunk(index)?;
+        chunk::open(&self.cipher, piece, &mut sealed, self.table.chunk_bytes(index))
+    }
+
+    fn sealed_chunk(&self, index: u64) -> Result<(Piece, Vec<u8>)> {
         let place = usize::try_from(index).ok().and_then(|index| self.table.chunks.get(index)).ok_or_else(damaged)?;
         let mut sealed = vec![0; place.sealed_bytes as usize];
         self.file.read_exact_at(&mut sealed, place.offset).map_err(read_error)?;
         let piece =
             if index + 1 == self.table.chunks.len() as u64 { Piece::LastChunk(index) } else { Piece::Chunk(index) };
-        chunk::open(&self.cipher, piece, &mut sealed, self.table.chunk_bytes(index))
+        Ok((piece, sealed))
     }
 }
 
