@@ -1,0 +1,29 @@
+//! A real mount from a real S3 protocol server on loopback, with the faults that S3 has.
+//!
+//! | file | what is shown |
+//! |---|---|
+//! | `s3/whole.rs` | the whole tree, listed by pages under the prefix alone; what one table costs |
+//! | `s3/changes.rs` | objects that change, go and come under a mount |
+//! | `s3/trouble.rs` | S3 away, slow, refusing, overloaded, cut off |
+//! | `s3/room.rs` | a cache that is too small, a disk that is full |
+
+mod common;
+#[path = "common/gnupg.rs"]
+mod gnupg;
+#[path = "common/injury.rs"]
+mod injury;
+#[path = "common/reading.rs"]
+mod reading;
+#[path = "common/refusal.rs"]
+mod refusal;
+
+#[path = "s3/changes.rs"]
+mod changes;
+#[path = "s3/room.rs"]
+mod room;
+#[path = "s3/site.rs"]
+mod site;
+#[path = "s3/trouble.rs"]
+mod trouble;
+#[path = "s3/whole.rs"]
+mod whole;
