@@ -1,12 +1,14 @@
 //! Recipe key → facts, on disk, never evicted; keys hashed, names sealed; no content.
 //!
 //! One SQLite file. What can be looked up is under a keyed hash; what has to be read back (course ids, object names,
-//! listings) is sealed under the data key. Sizes are in the clear.
+//! listings) is sealed under the data key. Sizes are in the clear, but bound to their output by a keyed seal: a row
+//! that is damaged, or missing though its run says that it was made, is as good as never made. A sealed record that
+//! does not open is as good as absent.
 //!
 //! ```text
-//! facts(output, digest, bytes)     output = hash of recipe key and output; digest = keyed BLAKE3 of the content
-//! runs(recipe, sealed)             one row per finished run: what it found (`Summary`)
-//! records(name, sealed)            everything else, by kind and name: listings, zip directories, faults, courses
+//! facts(output, digest, bytes, seal)   output = hash of recipe key and output; digest = keyed BLAKE3 of the content
+//! runs(recipe, sealed)                 one row per finished run: what it found (`Summary`), which outputs it made
+//! records(name, sealed)                everything else, by kind and name: listings, zip directories, faults, courses
 //! ```
 
 use std::path::Path;
@@ -26,13 +28,42 @@ use crate::store::blob::Digest;
 use crate::store::seal::DataKey;
 
 /// Raised when the tables change; a ledger of another version is begun anew (it can always be learned again).
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// Keyed hash of a recipe's identity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecipeKey([u8; 32]);
 
-/// A run's summary as it is sealed: ids as text.
+/// A fact's row.
+struct Row {
+    digest: [u8; 32],
+    bytes: i64,
+    seal: Vec<u8>,
+}
+
+/// Bytes of a fact's seal.
+const SEAL_BYTES: usize = 16;
+
+/// A finished run as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct StoredRun {
+    summary: StoredSummary,
+    /// The beginnings of the names of its outputs, sorted.
+    outputs: Vec<u64>,
+}
+
+impl StoredRun {
+    fn has(&self, output: &[u8; 32]) -> bool {
+        self.outputs.binary_search(&beginning(output)).is_ok()
+    }
+}
+
+fn beginning(name: &[u8; 32]) -> u64 {
+    let (head, _) = name.split_first_chunk::<8>().expect("a name has 32 bytes");
+    u64::from_le_bytes(*head)
+}
+
+/// A run's summary: ids as text.
 #[derive(Serialize, Deserialize)]
 struct StoredSummary {
     stated: Vec<String>,
@@ -103,6 +134,7 @@ impl Ledger {
         let connect = || -> rusqlite::Result<Connection> {
             let database = Connection::open(path)?;
             prepare(&database)?;
+            check(&database)?;
             Ok(database)
         };
         let database = match connect() {
@@ -127,53 +159,78 @@ impl Ledger {
     /// What is known of one output; one or two point look-ups.
     pub fn known(&self, recipe: &RecipeKey, output: &Output) -> Result<Known> {
         let name = self.output_name(recipe, output);
-        let database = self.database();
-        let fact = database
-            .prepare_cached("SELECT digest, bytes FROM facts WHERE output = ?1")
-            .and_then(|mut statement| {
-                statement.query_row(params![name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
-            })
-            .map_err(failed)?;
-        if let Some((digest, bytes)) = fact {
-            let bytes: i64 = bytes;
-            return Ok(Known::Fact(Fact { digest: Digest::from_bytes(digest), bytes: bytes.max(0) as u64 }));
+        if let Some(fact) = self.fact(&self.database(), &name)? {
+            return Ok(Known::Fact(fact));
         }
-        let run = database
-            .prepare_cached("SELECT 1 FROM runs WHERE recipe = ?1")
-            .and_then(|mut statement| statement.exists(params![recipe.0]))
-            .map_err(failed)?;
-        Ok(if run { Known::Absent } else { Known::Unmade })
+        Ok(match self.run(recipe)? {
+            Some(run) if !run.has(&name) => Known::Absent,
+            _ => Known::Unmade,
+        })
     }
 
     /// What a run found; None if it was never run.
     pub fn summary(&self, recipe: &RecipeKey) -> Result<Option<Summary>> {
+        Ok(self.run(recipe)?.map(|run| run.summary.into_summary()))
+    }
+
+    fn run(&self, recipe: &RecipeKey) -> Result<Option<StoredRun>> {
         let sealed: Option<Vec<u8>> = self
             .database()
             .prepare_cached("SELECT sealed FROM runs WHERE recipe = ?1")
             .and_then(|mut statement| statement.query_row(params![recipe.0], |row| row.get(0)).optional())
             .map_err(failed)?;
-        let stored = sealed.map(|sealed| self.unseal::<StoredSummary>("run", &recipe.0, &sealed)).transpose()?;
-        Ok(stored.map(StoredSummary::into_summary))
+        Ok(sealed.and_then(|sealed| self.unseal("run", &recipe.0, &sealed)))
+    }
+
+    /// A fact whose seal is whole.
+    fn fact(&self, database: &Connection, name: &[u8; 32]) -> Result<Option<Fact>> {
+        let row = database.prepare_cached("SELECT digest, bytes, seal FROM facts WHERE output = ?1").and_then(
+            |mut statement| {
+                let row =
+                    |row: &rusqlite::Row<'_>| Ok(Row { digest: row.get(0)?, bytes: row.get(1)?, seal: row.get(2)? });
+                statement.query_row(params![name], row).optional()
+            },
+        );
+        match row {
+            Ok(row) => Ok(row
+                .filter(|row| row.seal == self.fact_seal(name, &row.digest, row.bytes))
+                .map(|row| Fact { digest: Digest::from_bytes(row.digest), bytes: row.bytes.max(0) as u64 })),
+            // Damage can also change a value's type or length.
+            Err(rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..)) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn fact_seal(&self, name: &[u8; 32], digest: &[u8; 32], bytes: i64) -> [u8; SEAL_BYTES] {
+        let seal = self.key.name("fact", &[name, digest, &bytes.to_le_bytes()]);
+        *seal.first_chunk().expect("a name has 32 bytes")
     }
 
     /// Remembers a finished run. A record that differs is replaced.
     pub fn record(&self, recipe: &RecipeKey, facts: &[(Output, Fact)], summary: &Summary) -> Result<Recorded> {
-        let sealed = self.seal("run", &recipe.0, &StoredSummary::of(summary))?;
         let rows: Vec<_> = facts.iter().map(|(output, fact)| (self.output_name(recipe, output), fact)).collect();
-        let mut recorded = if self.summary(recipe)?.is_some() { Recorded::Same } else { Recorded::New };
+        let mut outputs: Vec<_> = rows.iter().map(|(name, _)| beginning(name)).collect();
+        outputs.sort_unstable();
+        let before = self.run(recipe)?;
+        let mut recorded = match &before {
+            None => Recorded::New,
+            Some(run) if run.outputs == outputs => Recorded::Same,
+            Some(_) => Recorded::Different,
+        };
+        let sealed = self.seal("run", &recipe.0, &StoredRun { summary: StoredSummary::of(summary), outputs })?;
         let mut database = self.database();
         let transaction = database.transaction().map_err(failed)?;
         for (name, fact) in rows {
-            let before: Option<[u8; 32]> = transaction
-                .prepare_cached("SELECT digest FROM facts WHERE output = ?1")
-                .and_then(|mut statement| statement.query_row(params![name], |row| row.get(0)).optional())
-                .map_err(failed)?;
-            if recorded != Recorded::New && before != Some(*fact.digest.as_bytes()) {
+            let known = if before.is_some() { self.fact(&transaction, &name)? } else { None };
+            if known.is_some_and(|known| known.digest != fact.digest) {
                 recorded = Recorded::Different;
             }
+            let (digest, bytes) = (fact.digest.as_bytes(), fact.bytes as i64);
             transaction
-                .prepare_cached("INSERT OR REPLACE INTO facts(output, digest, bytes) VALUES (?1, ?2, ?3)")
-                .and_then(|mut statement| statement.execute(params![name, fact.digest.as_bytes(), fact.bytes as i64]))
+                .prepare_cached("INSERT OR REPLACE INTO facts(output, digest, bytes, seal) VALUES (?1, ?2, ?3, ?4)")
+                .and_then(|mut insert| {
+                    insert.execute(params![name, digest, bytes, self.fact_seal(&name, digest, bytes)])
+                })
                 .map_err(failed)?;
         }
         transaction
@@ -198,10 +255,10 @@ impl Ledger {
             .prepare_cached("SELECT sealed FROM records WHERE name = ?1")
             .and_then(|mut statement| statement.query_row(params![row], |row| row.get(0)).optional())
             .map_err(failed)?;
-        sealed.map(|sealed| self.unseal(kind, &row, &sealed)).transpose()
+        Ok(sealed.and_then(|sealed| self.unseal(kind, &row, &sealed)))
     }
 
-    /// Every sealed record of a kind, in the order in which they were first put.
+    /// Every sealed record of a kind, in the order in which they were first put. Errors: `Corrupt` if one is damaged.
     pub fn all<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>> {
         let kind_name = self.kind_name(kind);
         let database = self.database();
@@ -211,9 +268,10 @@ impl Ledger {
         let rows = statement
             .query_map(params![kind_name], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
             .map_err(failed)?;
+        let damaged = || Error::corrupt("a record of the ledger is damaged");
         rows.map(|row| {
             let (name, sealed) = row.map_err(failed)?;
-            self.unseal(kind, &name, &sealed)
+            self.unseal(kind, &name, &sealed).ok_or_else(damaged)
         })
         .collect()
     }
@@ -238,6 +296,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// Forgets everything, to be learned again.
+    pub fn begin_anew(&self) -> Result<()> {
+        self.database().execute_batch("DELETE FROM facts; DELETE FROM runs; DELETE FROM records;").map_err(failed)
+    }
+
     fn output_name(&self, recipe: &RecipeKey, output: &Output) -> [u8; 32] {
         self.key.name("output", &[&recipe.0, &output.identity()])
     }
@@ -255,9 +318,14 @@ impl Ledger {
         self.key.seal_record(purpose, name, &plain)
     }
 
-    fn unseal<T: DeserializeOwned>(&self, purpose: &str, name: &[u8], sealed: &[u8]) -> Result<T> {
-        let plain = self.key.open_record(purpose, name, sealed)?;
-        serde_json::from_slice(&plain).map_err(|e| Error::corrupt("a ledger record cannot be read").caused_by(e))
+    /// None for a record that is damaged or of another key.
+    fn unseal<T: DeserializeOwned>(&self, purpose: &str, name: &[u8], sealed: &[u8]) -> Option<T> {
+        let plain = self.key.open_record(purpose, name, sealed);
+        let value = plain.ok().and_then(|plain| serde_json::from_slice(&plain).ok());
+        if value.is_none() {
+            tracing::warn!("a record of the cache's ledger is damaged; it will be learned again");
+        }
+        value
     }
 
     fn database(&self) -> MutexGuard<'_, Connection> {
@@ -273,7 +341,8 @@ fn prepare(database: &Connection) -> rusqlite::Result<()> {
     if version != SCHEMA_VERSION {
         database.execute_batch(
             "DROP TABLE IF EXISTS facts; DROP TABLE IF EXISTS runs; DROP TABLE IF EXISTS records;
-             CREATE TABLE facts(output BLOB PRIMARY KEY, digest BLOB NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+             CREATE TABLE facts(output BLOB PRIMARY KEY, digest BLOB NOT NULL, bytes INTEGER NOT NULL,
+                                seal BLOB NOT NULL) WITHOUT ROWID;
              CREATE TABLE runs(recipe BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
              CREATE TABLE records(number INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, kind BLOB NOT NULL,
                                   sealed BLOB NOT NULL);
@@ -282,6 +351,13 @@ fn prepare(database: &Connection) -> rusqlite::Result<()> {
         database.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
     Ok(())
+}
+
+/// Finds damage to the structure while the file can still be begun anew; what rows say is under seals.
+fn check(database: &Connection) -> rusqlite::Result<()> {
+    let verdict: String = database.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    if verdict == "ok" { Ok(()) } else { Err(rusqlite::Error::SqliteFailure(corrupt, Some(verdict))) }
 }
 
 fn failed(error: rusqlite::Error) -> Error {

@@ -202,7 +202,12 @@ impl Organisation {
             return Err(Error::new(ErrorKind::WouldWait, "its day is not decoded yet"));
         }
         let day = self.first_recipe(artifact.clone());
-        self.engine.open(&Artifact { recipe: day, output: Output::Order }, wait)?;
+        self.engine.open(&Artifact { recipe: day.clone(), output: Output::Order }, wait)?;
+        if let Some(resolved) = self.resolve(artifact) {
+            return Ok(resolved);
+        }
+        // The output was at hand, but the record of what the day holds is damaged.
+        self.engine.index(&day, wait)?;
         self.resolve(artifact).ok_or_else(|| Error::internal("a decoded day is not in the ledger"))
     }
 

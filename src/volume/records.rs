@@ -53,6 +53,16 @@ struct State {
 impl Records {
     /// Takes up what the ledger remembers; empty the first time.
     pub fn recall(org: &str, source: Arc<dyn Source>, ledger: Arc<Ledger>, filter: Filter) -> Result<Self> {
+        let (faults, met) = match recall(&ledger) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                // Everything is learned again: a lost course id would let its folder come to mean another course,
+                // since decoded days are not asked for their ids twice.
+                tracing::warn!(%error, "the ledger is begun anew");
+                ledger.begin_anew()?;
+                recall(&ledger)?
+            }
+            other => other?,
+        };
         let none = |_: &ObjectMeta| Err(Error::not_found("no directory"));
         let state = State {
             listing: Arc::default(),
@@ -64,8 +74,8 @@ impl Records {
         Ok(Records {
             org: org.to_owned(),
             source,
-            faults: Faults::recall(ledger.clone())?,
-            met: Met::recall(ledger.clone())?,
+            faults,
+            met,
             ledger,
             filter,
             state: RwLock::new(state),
@@ -191,6 +201,10 @@ impl Observer for Records {
             tracing::warn!(%error, "the source cannot be listed anew");
         }
     }
+}
+
+fn recall(ledger: &Arc<Ledger>) -> Result<(Faults, Met)> {
+    Ok((Faults::recall(ledger.clone())?, Met::recall(ledger.clone())?))
 }
 
 /// A listed object as the ledger keeps it.
