@@ -161,6 +161,43 @@ fn a_damaged_ledger_is_begun_anew() {
     }
 }
 
+/// What the ledger says of contents: damage that leaves the database whole.
+#[test]
+fn a_ledger_that_says_something_wrong_is_not_believed() {
+    let mut cached = Cached::new();
+    let lies = [
+        "UPDATE facts SET bytes = 0",
+        "UPDATE facts SET bytes = bytes + 1",
+        "UPDATE facts SET digest = (SELECT max(digest) FROM facts)",
+        "UPDATE facts SET digest = x'00'",
+        "DELETE FROM facts",
+        "UPDATE runs SET sealed = (SELECT max(sealed) FROM runs)",
+        "UPDATE records SET sealed = substr(sealed, 2)",
+    ];
+    for lie in lies {
+        let ledger = rusqlite::Connection::open(cached.cache().join("ledger.sqlite")).unwrap();
+        assert!(ledger.execute(lie, []).unwrap() > 0, "{lie}");
+        drop(ledger);
+        cached = cached.assert_right_again();
+    }
+}
+
+/// Bits anywhere behind the first page.
+#[test]
+fn flipped_bits_in_the_ledger_make_no_wrong_bytes() {
+    let mut cached = Cached::new();
+    for number in 0..6 {
+        let ledger = cached.ledger();
+        let mut hurt = fs::read(&ledger).unwrap();
+        let (first, rest) = (4096, hurt.len() - 4096);
+        for step in 0..10 {
+            hurt[first + (number * 9_973 + step * 7_919) % rest] ^= 1 << (step % 8);
+        }
+        fs::write(&ledger, &hurt).unwrap();
+        cached = cached.assert_right_again();
+    }
+}
+
 #[test]
 fn leftovers_are_swept() {
     let cached = Cached::new();

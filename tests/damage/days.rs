@@ -33,30 +33,32 @@ enum Shown {
     Decoded,
 }
 
+/// What happens to the messages of the two sites.
+const PROD: &[(&str, Injury)] = &[
+    ("2015-03-04", Injury::Flip(500)),
+    ("2015-03-05", Injury::Empty),
+    ("2015-03-06", Injury::Garbage),
+    ("2015-03-07", Injury::CutLastByte),
+    ("2015-03-08", Injury::FlipLastByte),
+    ("2015-03-09", Injury::Cut(500)),
+    ("2015-03-10", Injury::Cut(1)),
+    ("2015-03-11", Injury::Trailing),
+];
+const EDGE: &[(&str, Injury)] = &[
+    ("2015-03-05", Injury::Cut(990)),
+    ("2015-03-06", Injury::Flip(250)),
+    ("2015-03-07", Injury::Flip(750)),
+    ("2015-03-08", Injury::Flip(990)),
+    ("2015-03-09", Injury::Cut(250)),
+];
+
 #[test]
 fn a_damaged_message_fails_its_day_alone() {
     let scratch = tempfile::tempdir().unwrap();
     let made = copy_of(&small_package(), scratch.path());
-    let prod = [
-        ("2015-03-04", Injury::Flip(500)),
-        ("2015-03-05", Injury::Empty),
-        ("2015-03-06", Injury::Garbage),
-        ("2015-03-07", Injury::CutLastByte),
-        ("2015-03-08", Injury::FlipLastByte),
-        ("2015-03-09", Injury::Cut(500)),
-        ("2015-03-10", Injury::Cut(1)),
-        ("2015-03-11", Injury::Trailing),
-    ];
-    let edge = [
-        ("2015-03-05", Injury::Cut(990)),
-        ("2015-03-06", Injury::Flip(250)),
-        ("2015-03-07", Injury::Flip(750)),
-        ("2015-03-08", Injury::Flip(990)),
-        ("2015-03-09", Injury::Cut(250)),
-    ];
     let with =
         |site, days: &[(&'static str, Injury)]| days.iter().map(|(day, hurt)| (site, *day, *hurt)).collect::<Vec<_>>();
-    let damages: Vec<(&str, &str, Injury)> = [with("edx", &prod), with("edge", &edge)].concat();
+    let damages: Vec<(&str, &str, Injury)> = [with("edx", PROD), with("edge", EDGE)].concat();
     for (site, day, injury) in &damages {
         injury.inflict_on(&made.data.join(key(site, day)));
     }

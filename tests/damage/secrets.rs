@@ -11,6 +11,12 @@ use crate::refusal::{bounded, refused_mount};
 const ACCESS_KEY: &str = "AKIDEXAMPLEOFTESTS";
 const SECRET: &str = "wJalrXUtnFEMI-bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "FwoGZXIvYXdzEJr-session-token-of-tests";
+const ENVIRONMENT: [(&str, &str); 4] = [
+    ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+    ("AWS_SECRET_ACCESS_KEY", SECRET),
+    ("AWS_SESSION_TOKEN", TOKEN),
+    ("RUST_LOG", "trace"),
+];
 
 /// The passphrase, its words joined, and what AWS gave us.
 fn secrets() -> Vec<String> {
@@ -32,19 +38,13 @@ fn lossy(bytes: Vec<u8>) -> String {
 
 #[test]
 fn a_mount_shows_no_secret() {
-    let environment = [
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
-        ("AWS_SECRET_ACCESS_KEY", SECRET),
-        ("AWS_SESSION_TOKEN", TOKEN),
-        ("RUST_LOG", "trace"),
-    ];
     let made = small_package();
     let mut options = quiet(folder_options(&made));
     let at = options.iter().position(|option| option == "--passphrase-file").expect("it is given");
     let passphrase_file = made.passphrase_file.display();
     options.splice(at..at + 2, ["--passphrase-command".to_owned(), format!("cat '{passphrase_file}'")]);
     options.extend(["--log", "trace"].map(str::to_owned));
-    let mount = Mount::start_in(tempfile::tempdir().unwrap(), &options, &environment);
+    let mount = Mount::start_in(tempfile::tempdir().unwrap(), &options, &ENVIRONMENT);
     let read = ["README.txt", "problems.tsv", "courses.tsv", "events/all/2015-03-02.log", "events/all/2015-03-03.log"];
     read_files(&mount, &read.map(str::to_owned));
 
