@@ -12,7 +12,6 @@ import platform
 import shutil
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 
@@ -33,7 +32,7 @@ class Table:
         self.row("", "edxfs", "instead", "figure", "goal")
 
     def row(self, what, ours="", theirs="", figure="", goal="-", verdict=""):
-        print(f"{what:<52} {ours:>11} {theirs:>11} {figure:>9}  {goal:<11} {verdict}".rstrip(), flush=True)
+        print(f"{what:<58} {ours:>9} {theirs:>9} {figure:>9}  {goal:<9} {verdict}".rstrip(), flush=True)
 
     def note(self, text):
         print(f"    {text}", flush=True)
@@ -62,8 +61,8 @@ class Bench:
         self.work = work
         self.out = os.path.join(work, "out")
 
-    def mount(self, folder=None, fresh=True):
-        return Mount(self.options.edxfs, self.package, folder or self.package.data, self.work, fresh)
+    def mount(self, folder=None):
+        return Mount(self.options.edxfs, self.package, folder or self.package.data, self.work)
 
     def pipeline(self, course):
         return processes.run(self.keyring.gunzipped(self.package.log, ["grep", "-a", "-F", course.id]), self.out)
@@ -91,8 +90,7 @@ class Course:
 
 def survey(bench):
     """Courses with events on that day, the largest first; plain bytes of the day; cache bytes after one pass."""
-    plain = processes.run(bench.keyring.gunzipped(bench.package.log, ["wc", "-c"]), bench.out)
-    del plain
+    processes.run(bench.keyring.gunzipped(bench.package.log, ["wc", "-c"]), bench.out)
     with open(bench.out) as out:
         day_bytes = int(out.read())
     with bench.mount() as mount:
@@ -108,11 +106,10 @@ def survey(bench):
     return found, day_bytes, cache_bytes
 
 
-def seconds(costs, name):
+def stage(costs, name):
     """Median user and system seconds of one stage."""
-    of_stage = [stage for cost in costs for stage in cost.stages if stage[0] == name]
-    user, system = (statistics.median(stage[at] for stage in of_stage) for at in (1, 2))
-    return f"{name} {user:.2f}+{system:.2f}"
+    found = [stage for cost in costs for stage in cost.stages if stage[0] == name]
+    return [statistics.median(stage[at] for stage in found) for at in (1, 2)]
 
 
 def cold_day(bench, table, largest):
@@ -121,18 +118,19 @@ def cold_day(bench, table, largest):
         with bench.mount() as mount:
             return mount.read(mount.path(largest.log), bench.out)
 
-    ours, theirs = bench.rounds(through_mount, lambda: bench.pipeline(largest))
-    walls = [[cost.wall for cost in side] for side in (ours, theirs)]
+    costs = bench.rounds(through_mount, lambda: bench.pipeline(largest))
+    walls = [[cost.wall for cost in side] for side in costs]
     table.compare(f"cold day, its largest course ({largest.bytes / MB:.0f} MB)", *walls, at_least=2)
-    names = ["gpg", "zcat", "grep"]
-    table.note("user+system s: " + ", ".join(seconds(ours, name) for name in ["edxfs", "cat"])
-               + " | " + ", ".join(seconds(theirs, name) for name in names))
-    cores = statistics.median(cost.cpu() / cost.wall for cost in ours)
-    table.note(f"bound by: on our side {cores:.1f} of {os.cpu_count()} cores busy; on the other by zcat, on one core")
+    for side, name in zip(costs, ["edxfs", "instead"]):
+        spent = {name: stage(side, name) for name, _, _ in side[0].stages}
+        shown = ", ".join(f"{name} {user:.2f}+{system:.2f}" for name, (user, system) in spent.items())
+        cores = statistics.median(cost.cpu() / cost.wall for cost in side)
+        slowest = max(spent, key=lambda name: sum(spent[name]))
+        table.note(f"{name}: {shown} s user+system; {cores:.1f} cores busy, most of it in {slowest}")
 
 
 def cached(bench, table, largest, median):
-    """(b) After one pass over the day, from the sealed cache; and (c) the largest against a plain file."""
+    """(b) After one pass over the day, from the sealed cache, each time without cached pages of the mount."""
     with bench.mount() as mount:
         mount.read(mount.path(largest.log), bench.out)
 
@@ -148,19 +146,20 @@ def cached(bench, table, largest, median):
 
 
 def against_plain(bench, table, mount, course):
+    """(c) The kernel's page cache empty on both sides, then full on both."""
     plain = os.path.join(bench.work, "plain")
     shutil.copyfile(mount.path(course.log), plain)
 
     def read(path):
         return processes.run([["cat", path]], os.devnull).wall
 
-    def cold(path):
+    def read_cold(path):
         mounts.drop_all_pages()
         return read(path)
 
     paths = [mount.path(course.log), plain]
     if mounts.drop_all_pages():
-        walls = bench.rounds(*[lambda path=path: cold(path) for path in paths])
+        walls = bench.rounds(*[lambda path=path: read_cold(path) for path in paths])
         table.compare("cached, cold page cache, against a plain file", *walls)
     else:
         table.note("cold page cache: left out, only root may empty it")
@@ -196,8 +195,10 @@ def machine(options):
     zcat = version("gzip", "--version").splitlines()[0]
     with open("/proc/cpuinfo") as info:
         models = [line.partition(":")[2].strip() for line in info if line.startswith("model name")]
+    load = os.getloadavg()[0]
+    busy = ": busy with other work, so compare processor seconds too" if load > 1 else ""
     print(f"{os.cpu_count()} cores ({models[0] if models else platform.machine()}), Linux {platform.release()}, "
-          f"load {os.getloadavg()[0]:.1f}")
+          f"load {load:.1f}{busy}")
     print(f"{version(options.edxfs, '--version').strip()}, {gpg}, {zcat}, Python {platform.python_version()}, "
           f"medians of {options.rounds}")
 

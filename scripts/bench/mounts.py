@@ -1,25 +1,26 @@
 """One mount of a package, for a `with` block: unmounted at its end, whatever happens in it."""
 
+import itertools
 import json
 import os
-import shutil
 import subprocess
 
 import processes
 
 # The largest of all mounts so far.
 peak_bytes = 0
+# Every mount has a cache folder of its own, and all go at the end: for seconds after files were deleted, ext4 is slow
+# to make new ones, and the next cold day would pay for the last.
+numbers = itertools.count()
 
 
 class Mount:
-    """`folder`: a data package in a folder. `cache`: its cache folder; what was in it before goes if it is `fresh`."""
+    """Shows the data package in `folder`, opened with the key of `package`; its cache is empty."""
 
-    def __init__(self, edxfs, package, folder, work, fresh=True):
+    def __init__(self, edxfs, package, folder, work):
         self.edxfs = edxfs
         self.point = os.path.join(work, "mnt")
-        self.cache = os.path.join(work, "cache")
-        if fresh:
-            shutil.rmtree(self.cache, ignore_errors=True)
+        self.cache = os.path.join(work, f"cache-{next(numbers)}")
         os.makedirs(self.point, exist_ok=True)
         # The configuration of whoever runs this stays out of it.
         self.environment = {**os.environ, "XDG_CONFIG_HOME": work}
@@ -47,14 +48,15 @@ class Mount:
             self._unmount(check=True)
 
     def _unmount(self, check):
-        quiet = subprocess.DEVNULL if not check else None
-        subprocess.run([self.edxfs, "unmount", self.point], env=self.environment, check=check, stdout=quiet, stderr=quiet)
+        command = [self.edxfs, "unmount", self.point]
+        subprocess.run(command, env=self.environment, check=check, stderr=None if check else subprocess.DEVNULL)
 
     def path(self, *parts):
         return os.path.join(self.point, *parts)
 
     def status(self):
-        return json.loads(processes.output_of(self.edxfs, "status", "--json", "--org", "unix", "--cache-dir", self.cache))
+        command = [self.edxfs, "status", "--json", "--org", "unix", "--cache-dir", self.cache]
+        return json.loads(processes.output_of(*command))
 
     def read(self, source, output):
         """Copies one file with `cat`; its cost has the server's share as a stage of its own."""
