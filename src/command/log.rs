@@ -10,6 +10,7 @@ use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
@@ -79,11 +80,11 @@ pub fn start(settings: &LogSettings, role: Role) -> Result<Option<LogFile>> {
         Some(path) => {
             let file = LogFile::open(path).map_err(|error| error.about(path.display()))?;
             let writer = file.clone();
-            install(fmt::layer().with_writer(move || writer.clone()), level);
+            install(fmt::layer().with_span_events(FmtSpan::NEW).with_writer(move || writer.clone()), level);
             Ok(Some(file))
         }
         None => {
-            let lines = fmt::layer().with_writer(io::stderr);
+            let lines = fmt::layer().with_span_events(FmtSpan::NEW).with_writer(io::stderr);
             match settings.stderr {
                 // The journal has its own clock.
                 StderrKind::Journal => install(lines.without_time(), level),

@@ -83,7 +83,7 @@ impl Shared {
         match &result {
             Ok(_) => tracing::debug!(recipe = %flight.label, elapsed = ?begun.elapsed(), "made"),
             Err(error) => {
-                tracing::warn!(%error, "cannot be made");
+                tracing::debug!(%error, "cannot be made");
                 self.observer.failed(recipe, error);
             }
         }
