@@ -112,6 +112,12 @@ fn explain(error: &clap::Error) -> Outcome {
     Outcome::Reported(exit_code(ErrorKind::Usage))
 }
 
+/// What a command that goes on later comes to when it is asked to stop.
+fn interrupted() -> Outcome {
+    complain("stopped; run it again to go on");
+    Outcome::Interrupted
+}
+
 fn complain(message: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "edxfs: {message}");
 }

@@ -5,7 +5,6 @@ mod key;
 pub mod make;
 pub mod split;
 pub mod unattributed;
-pub mod unpacked;
 
 use std::sync::Arc;
 

@@ -9,9 +9,9 @@ use signal_hook::flag;
 
 use crate::command::access::Access;
 use crate::command::log::{self, Role};
-use crate::command::{Outcome, complain, text, walk};
+use crate::command::{Outcome, complain, interrupted, text, walk};
 use crate::config::Settings;
-use crate::config::args::{CacheArgs, CommonArgs, DerivedArgs, KeyArgs, OrgArgs, SourceArgs};
+use crate::config::args::ReadArgs;
 use crate::engine::wait::Wait;
 use crate::error::{ErrorKind, Result};
 use crate::volume::{Progress, Volume};
@@ -25,17 +25,7 @@ pub struct Args {
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
     #[command(flatten)]
-    org: OrgArgs,
-    #[command(flatten)]
-    source: SourceArgs,
-    #[command(flatten)]
-    keys: KeyArgs,
-    #[command(flatten)]
-    cache: CacheArgs,
-    #[command(flatten)]
-    derived: DerivedArgs,
-    #[command(flatten)]
-    common: CommonArgs,
+    read: ReadArgs,
 }
 
 pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
@@ -51,7 +41,7 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
     let stop = || stopped.load(Ordering::Relaxed);
     match &access {
         Access::Volume { volume, .. } => by_volume(volume, &paths, &stop),
-        Access::Mounted(root) => walk::index(root, &paths, &stop),
+        Access::Mounted(root) => walk::index(root, &paths, &bar("{spinner} {pos} files  {msg}"), &stop),
     }
 }
 
@@ -76,12 +66,7 @@ fn by_volume(volume: &Volume, paths: &[String], stop: &(dyn Fn() -> bool + Sync)
     }
 }
 
-pub fn interrupted() -> Outcome {
-    complain("stopped; run it again to go on");
-    Outcome::Interrupted
-}
-
-pub fn bar(template: &str) -> ProgressBar {
+fn bar(template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).expect("a template is a constant of ours");
     ProgressBar::new(0).with_style(style)
 }

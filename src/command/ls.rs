@@ -6,7 +6,7 @@ use crate::command::access::{Access, Item};
 use crate::command::log::{self, Role};
 use crate::command::{Outcome, complain, text};
 use crate::config::Settings;
-use crate::config::args::{CacheArgs, CommonArgs, DerivedArgs, KeyArgs, OrgArgs, SourceArgs};
+use crate::config::args::ReadArgs;
 use crate::engine::size::Size;
 use crate::error::Result;
 
@@ -22,17 +22,7 @@ pub struct Args {
     #[arg(short = 'l')]
     long: bool,
     #[command(flatten)]
-    org: OrgArgs,
-    #[command(flatten)]
-    source: SourceArgs,
-    #[command(flatten)]
-    keys: KeyArgs,
-    #[command(flatten)]
-    cache: CacheArgs,
-    #[command(flatten)]
-    derived: DerivedArgs,
-    #[command(flatten)]
-    common: CommonArgs,
+    read: ReadArgs,
 }
 
 pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {

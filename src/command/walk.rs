@@ -7,13 +7,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-use crate::command::index::{bar, interrupted};
-use crate::command::{Outcome, complain};
+use indicatif::ProgressBar;
+
+use crate::command::{Outcome, complain, interrupted};
 use crate::error::Result;
 
-/// Opens every file below the paths, with a progress bar, until `stop` says so.
-pub fn index(root: &Path, paths: &[String], stop: &dyn Fn() -> bool) -> Result<Outcome> {
-    let bar = bar("{spinner} {pos} files  {msg}");
+/// Opens every file below the paths, until `stop` says so.
+pub fn index(root: &Path, paths: &[String], bar: &ProgressBar, stop: &dyn Fn() -> bool) -> Result<Outcome> {
     let mut failures = 0;
     let walk = start(roots(root, paths));
     let ended = loop {

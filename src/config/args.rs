@@ -150,6 +150,23 @@ pub struct DerivedArgs {
     pub course_rule: Option<RuleName>,
 }
 
+/// What every command that reads the tree takes.
+#[derive(Args, Debug)]
+pub struct ReadArgs {
+    #[command(flatten)]
+    org: OrgArgs,
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    derived: DerivedArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
 #[derive(Args, Debug)]
 #[command(next_help_heading = "General")]
 pub struct CommonArgs {

@@ -2,13 +2,13 @@
 
 use std::io::{self, Read};
 
-use crate::decode::Layers;
+use crate::decode::{Layers, tar};
 use crate::edx::course_run::CourseId;
 use crate::edx::table::Dialect;
 use crate::edx::tracking_log::{CourseRule, Evidence};
 use crate::error::{Error, Result};
 use crate::recipe::joined::JoinInput;
-use crate::recipe::{Artifact, JoinPart, Output, Outputs, Part, Recipe, joined, split, unattributed, unpacked};
+use crate::recipe::{Artifact, JoinPart, Output, Outputs, Part, Recipe, joined, split, unattributed};
 
 /// What a recipe reads; the engine gives it.
 pub trait Inputs {
@@ -56,7 +56,7 @@ impl Recipe {
             Recipe::Joined { table, parts } => join(table, parts, inputs, outputs),
             Recipe::Unpacked { package } => {
                 let mut tar = inputs.decoded(package, &Layers::of(package.base_name()).0)?;
-                unpacked::unpack(&mut tar, outputs)
+                unpack(&mut tar, outputs)
             }
         }
     }
@@ -92,8 +92,20 @@ fn join(table: &str, parts: &[JoinPart], inputs: &dyn Inputs, outputs: &mut dyn 
     Ok(Summary { skipped, ..Summary::default() })
 }
 
+/// Every regular file of a plain tar stream becomes an output; what is refused is named and left out.
+fn unpack(input: &mut dyn Read, outputs: &mut dyn Outputs) -> Result<Summary> {
+    let mut members = Vec::new();
+    let skipped = tar::unpack(input, &mut |path, content| {
+        let slot = outputs.create(&Output::Member(path.to_owned()))?;
+        members.push(path.to_owned());
+        copy(content, &mut |bytes| outputs.append(slot, bytes))
+    })?;
+    members.sort();
+    Ok(Summary { members, skipped, ..Summary::default() })
+}
+
 /// Copies to the end, so that what lies below is verified.
-pub(super) fn copy(input: &mut dyn Read, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+fn copy(input: &mut dyn Read, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let mut buffer = vec![0; 1 << 18];
     loop {
         match input.read(&mut buffer) {
