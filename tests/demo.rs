@@ -1,5 +1,8 @@
 //! The generated package against the real tools: GnuPG, gunzip, unzip and Python say what is in it.
 
+#[path = "demo/mounted.rs"]
+mod mounted;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
