@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(100);
 pub struct Progress {
     /// Encoded bytes read so far.
     pub done_bytes: AtomicU64,
-    /// Encoded bytes that there are to read; 0 where not known.
+    /// Encoded bytes that there are to read; 0 where not known, or where other runs' outputs are read instead.
     pub total_bytes: AtomicU64,
     /// Callers waiting for this run now: while there is one, nothing throttles it.
     pub waiting: AtomicUsize,
@@ -67,7 +67,8 @@ impl<T: Clone> Flight<T> {
         self.done.notify_all();
     }
 
-    /// Waits for the result. `moved` counts anything the engine does: while it grows, a queued flight is not stuck.
+    /// Waits for the result. `moved` counts anything the engine does: while it grows, a queued flight is not stuck, nor
+    /// is one that lives on what other runs make.
     ///
     /// Errors: the run's own; `Interrupted` when the caller has gone; `TimedOut` after `patience` without progress.
     pub fn wait(&self, wait: Wait<'_>, patience: Duration, moved: &AtomicU64) -> Result<T> {
@@ -85,17 +86,17 @@ impl<T: Clone> Flight<T> {
         let mut since = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let queued = match &*state {
+            let depends_on_others = match &*state {
                 State::Done(result) => return result.clone(),
                 State::Queued => true,
-                State::Running => false,
+                State::Running => self.progress.total_bytes.load(Ordering::Relaxed) == 0,
             };
             state = self.done.wait_timeout(state, POLL).unwrap_or_else(PoisonError::into_inner).0;
             if matches!(*state, State::Done(_)) {
                 continue;
             }
             let now = (self.progress.done_bytes.load(Ordering::Relaxed), moved.load(Ordering::Relaxed));
-            if now.0 != seen.0 || (queued && now.1 != seen.1) {
+            if now.0 != seen.0 || (depends_on_others && now.1 != seen.1) {
                 (seen, since) = (now, Instant::now());
             }
             drop(state);
@@ -178,6 +179,23 @@ mod tests {
         let gone = flight.wait(Wait::Until(&|| true), LONG, &AtomicU64::new(0));
         assert_eq!(gone.expect_err("interrupted").kind(), ErrorKind::Interrupted);
         assert!(flight.claim());
+    }
+
+    #[test]
+    fn a_run_that_reads_what_others_make_is_not_stuck_while_they_work() {
+        let flights = Flights::<u8, u32>::default();
+        let (flight, _) = flights.join(&1, || "join".into());
+        assert!(flight.claim());
+        let moved = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| flight.wait(Wait::Until(&|| false), Duration::from_millis(500), &moved));
+            for _ in 0..15 {
+                std::thread::sleep(Duration::from_millis(100));
+                moved.fetch_add(1, Ordering::Relaxed);
+            }
+            flights.land(&1, &flight, Ok(7));
+            assert_eq!(waiter.join().expect("no panic").expect("a result"), 7);
+        });
     }
 
     #[test]

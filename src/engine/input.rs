@@ -21,7 +21,7 @@ use crate::source::{ObjectId, Source};
 pub struct Encoded {
     pub source: Arc<dyn Source>,
     pub keys: SecretKeys,
-    /// Grows with every encoded byte that any run reads.
+    /// Grows with every byte that any run reads.
     pub moved: Arc<AtomicU64>,
     /// Bytes a second that a run may read while nobody waits for it.
     pub background_rate: Option<u64>,
