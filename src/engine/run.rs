@@ -71,6 +71,14 @@ impl Inputs for RunInputs<'_> {
     }
 }
 
+/// What a run itself reads of its source; nothing where it reads other runs' outputs.
+fn encoded_bytes(recipe: &Recipe) -> u64 {
+    match recipe {
+        Recipe::Merged { .. } | Recipe::Joined { .. } => 0,
+        recipe => recipe.input().map_or(0, Part::encoded_bytes),
+    }
+}
+
 /// Counts what is read of another run's output: a join of large tables reads for minutes and fetches nothing.
 struct Moving {
     inner: BlobReader,
@@ -89,7 +97,7 @@ impl Shared {
     /// Runs a claimed flight to its end and lands it.
     pub(super) fn run(&self, key: &RecipeKey, recipe: &Recipe, flight: &Arc<RunFlight>, keep: Keep) {
         let begun = Instant::now();
-        flight.progress.total_bytes.store(recipe.input().map_or(0, Part::encoded_bytes), Ordering::Relaxed);
+        flight.progress.total_bytes.store(encoded_bytes(recipe), Ordering::Relaxed);
         // A panic must not leave waiters hanging; it is an error of ours and is told as one.
         let outcome = catch_unwind(AssertUnwindSafe(|| self.make(key, recipe, flight, keep)));
         let result = outcome.unwrap_or_else(|_| Err(Error::internal("a run panicked").about(&flight.label)));
