@@ -129,7 +129,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens or creates the ledger. A file that is no database, or of another version, is replaced.
+    /// Opens or creates the ledger. A file that is no database, or of another version, is replaced. Errors: `CacheFull`,
+    /// `Internal`; a disk that is full or away for a while costs nothing that was learned.
     pub fn open(path: &Path, key: Arc<DataKey>) -> Result<Self> {
         let connect = || -> rusqlite::Result<Connection> {
             let database = Connection::open(path)?;
@@ -139,6 +140,7 @@ impl Ledger {
         };
         let database = match connect() {
             Ok(database) => database,
+            Err(error) if !is_damage(&error) => return Err(failed(error).about(path.display())),
             Err(error) => {
                 tracing::warn!(%error, "the ledger cannot be read and is begun anew");
                 for suffix in ["", "-wal", "-shm"] {
@@ -360,8 +362,29 @@ fn check(database: &Connection) -> rusqlite::Result<()> {
     if verdict == "ok" { Ok(()) } else { Err(rusqlite::Error::SqliteFailure(corrupt, Some(verdict))) }
 }
 
+/// Whether the file itself is at fault, and not the disk under it or who may read it.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    code.is_none_or(|code| matches!(code, rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
+}
+
 fn failed(error: rusqlite::Error) -> Error {
     let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
     let kind = if full { crate::error::ErrorKind::CacheFull } else { crate::error::ErrorKind::Internal };
     Error::new(kind, "the ledger of the cache folder failed").caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_database_is_replaced_and_what_cannot_be_opened_is_kept() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let open = |name: &str| Ledger::open(&folder.path().join(name), Arc::new(DataKey::from_bytes([7; 32])));
+        std::fs::write(folder.path().join("noise"), [0x5a; 8192]).expect("there is room");
+        assert_eq!(open("noise").expect("begun anew").runs().expect("empty"), 0);
+        std::fs::create_dir(folder.path().join("away")).expect("there is room");
+        assert!(open("away").is_err() && folder.path().join("away").exists());
+    }
 }
