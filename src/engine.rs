@@ -223,13 +223,20 @@ impl Engine {
     fn fly(&self, key: &RecipeKey, artifact: &Artifact) -> Arc<Flight<Arc<Run>>> {
         let (flight, created) = self.shared.flights.join(key, || artifact.recipe.label());
         if created {
-            let (shared, key, artifact, flight) = (self.shared.clone(), key.clone(), artifact.clone(), flight.clone());
-            thread::spawn(move || {
+            let (shared, its_key, artifact, its) = (self.shared.clone(), key.clone(), artifact.clone(), flight.clone());
+            let run = move || {
                 let _slot = shared.slots.take();
-                if flight.claim() {
-                    shared.look_again_and_run(&key, &artifact, &flight);
+                if its.claim() {
+                    shared.look_again_and_run(&its_key, &artifact, &its);
                 }
-            });
+            };
+            // A flight without a thread would be waited for in vain, now and by everybody later.
+            if let Err(error) = thread::Builder::new().name("run".into()).spawn(run)
+                && flight.claim()
+            {
+                let error = Error::internal("no thread can be started").caused_by(error).about(&flight.label);
+                self.shared.flights.land(key, &flight, Err(error));
+            }
         }
         flight
     }
