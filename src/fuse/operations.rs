@@ -199,7 +199,7 @@ impl Operations {
             Kind::File => {
                 let (artifact, _) = self.artifact(&named, wait)?;
                 let origin = self.volume.provenance(&artifact);
-                let exact = opened.is_some() || matches!(self.volume.size(&artifact, Wait::Never)?, Size::Exact(_));
+                let exact = opened.is_some() || matches!(self.volume.size(&artifact, Wait::Never), Ok(Size::Exact(_)));
                 Ok(vec![
                     (source, origin.source),
                     ("user.edxfs.etag", origin.etag),
