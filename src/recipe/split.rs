@@ -208,14 +208,18 @@ struct Known {
 }
 
 impl Known {
-    /// Logs with more spellings than this are made to exhaust memory.
+    /// Logs with more spellings than this, or longer ones, are made to exhaust memory.
     const LIMIT: usize = 1 << 16;
+    const LONGEST: usize = 1 << 10;
 
     fn get(&self, raw_id: &[u8]) -> Option<Place> {
         if raw_id.is_empty() { None } else { self.places.get(raw_id).copied() }
     }
 
     fn remember(&mut self, raw_id: &[u8], place: Place) {
+        if raw_id.len() > Self::LONGEST {
+            return;
+        }
         if self.places.len() == Self::LIMIT {
             self.places.clear();
         }
