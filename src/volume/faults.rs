@@ -33,6 +33,7 @@ pub enum FaultKind {
     Refused,
     Archived,
     Unreachable,
+    TimedOut,
     NotReproducible,
     /// Lines of a log that are no events.
     Malformed,
@@ -67,6 +68,8 @@ impl Faults {
         if let (Some(part), Some(kind)) = (recipe.input(), kind_of(error))
             && part.encoded_bytes() > 0
         {
+            // A network fails in many words; what holds now is the last of them.
+            self.forget(|fault| fault.kind.is_failure() && fault.is_of(part));
             self.remember(Fault::new(part, error.message(), kind));
         }
     }
@@ -74,9 +77,7 @@ impl Faults {
     /// A run has ended well: its failures are over, and what it found on its way is noted.
     pub fn note_success(&self, recipe: &Recipe, summary: &Summary) {
         if let Some(part) = recipe.input() {
-            let entry = part.entry.as_ref().map_or("", |entry| &entry.name);
-            let is_its = |fault: &Fault| fault.object == part.object.key.as_str() && fault.entry == entry;
-            self.forget(|fault| fault.kind.is_failure() && is_its(fault));
+            self.forget(|fault| fault.kind.is_failure() && fault.is_of(part));
         }
         match recipe {
             Recipe::Day { log, .. } if summary.malformed > 0 => {
@@ -132,6 +133,11 @@ impl Fault {
         Fault { object, etag, entry, what, count: 1, kind }
     }
 
+    fn is_of(&self, part: &Part) -> bool {
+        let entry = part.entry.as_ref().map_or("", |entry| &entry.name);
+        self.object == part.object.key.as_str() && self.entry == entry
+    }
+
     /// The line of `problems.tsv`: the errno that a reader meets, and what to do.
     pub fn problem(&self) -> Problem {
         let (errno, what_to_do) = match self.kind {
@@ -141,6 +147,7 @@ impl Fault {
             FaultKind::Refused => ("EACCES", "ask for access to this object"),
             FaultKind::Archived => ("EACCES", "restore the object from its archived storage class first"),
             FaultKind::Unreachable => ("EHOSTUNREACH", "check the network and the endpoint, then open it again"),
+            FaultKind::TimedOut => ("ETIMEDOUT", "check the network, or raise --timeout, then open it again"),
             FaultKind::NotReproducible => ("EIO", "open it again; report it if it comes back"),
             FaultKind::Malformed => ("", "nothing: they are in events/unattributed, byte for byte"),
             FaultKind::Hidden => ("", "unpack the package by hand"),
@@ -173,7 +180,8 @@ fn kind_of(error: &Error) -> Option<FaultKind> {
         ErrorKind::NoSecretKey => FaultKind::NoSecretKey,
         ErrorKind::Refused => FaultKind::Refused,
         ErrorKind::Archived => FaultKind::Archived,
-        ErrorKind::Unreachable | ErrorKind::TimedOut => FaultKind::Unreachable,
+        ErrorKind::Unreachable => FaultKind::Unreachable,
+        ErrorKind::TimedOut => FaultKind::TimedOut,
         ErrorKind::NotReproducible => FaultKind::NotReproducible,
         ErrorKind::NotFound
         | ErrorKind::Changed
