@@ -292,7 +292,12 @@ impl Known for Organisation {
             return Some(title);
         }
         let blob = self.open(structure, Wait::Never).ok()?;
-        let title: Arc<str> = course_structure::title(BufReader::new(blob.reader())).ok()?.unwrap_or_default().into();
+        let title = course_structure::title(BufReader::new(blob.reader())).unwrap_or_else(|error| {
+            // Noted as none: the root's listing shows this page's size, and would parse megabytes in vain each time.
+            tracing::warn!("{}: {error}", structure.recipe.label());
+            None
+        });
+        let title: Arc<str> = title.unwrap_or_default().into();
         self.learned.note_title(identity, &title);
         Some(title)
     }
