@@ -155,13 +155,14 @@ impl Organisation {
 /// The folder's data key. Without any OpenPGP key the data key lives in memory, in a folder that begins empty.
 fn open_cache(folder: &Path, keys: &SecretKeys) -> Result<(std::path::PathBuf, DataKey)> {
     let folder = folder.to_owned();
+    let unkeyed = folder.join("unkeyed");
+    // Its key has gone with the process that made it, and no budget counts it.
+    if unkeyed.exists() {
+        fs::remove_dir_all(&unkeyed).map_err(|error| Error::from(error).about(unkeyed.display()))?;
+    }
     if !keys.is_empty() {
         let key = data_key::open_or_create(&folder, keys)?;
         return Ok((folder, key));
-    }
-    let unkeyed = folder.join("unkeyed");
-    if unkeyed.exists() {
-        fs::remove_dir_all(&unkeyed).map_err(|error| Error::from(error).about(unkeyed.display()))?;
     }
     fs::create_dir(&unkeyed).map_err(|error| Error::from(error).about(unkeyed.display()))?;
     Ok((unkeyed, DataKey::random()?))
