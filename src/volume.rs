@@ -42,6 +42,8 @@ pub struct Provenance {
     pub source: String,
     pub etag: String,
     pub cached: bool,
+    /// Objects still to be decoded before it opens.
+    pub needs: usize,
 }
 
 /// The organisations mounted together.

@@ -205,6 +205,7 @@ impl Operations {
                     ("user.edxfs.etag", origin.etag),
                     (size, if exact { "exact" } else { "stand-in" }.to_owned()),
                     (state, if origin.cached { "cached" } else { "remote" }.to_owned()),
+                    ("user.edxfs.needs", origin.needs.to_string()),
                 ])
             }
         }

@@ -110,6 +110,15 @@ impl Organisation {
             source: input.map_or_else(|| resolved.recipe.label(), Part::name),
             etag: input.map_or_else(String::new, |part| part.object.etag.as_str().to_owned()),
             cached: self.engine.is_cached(resolved),
+            needs: self.needs(resolved),
+        }
+    }
+
+    fn needs(&self, artifact: &Artifact) -> usize {
+        let missing = |artifact: &Artifact| usize::from(!self.engine.is_cached(artifact));
+        match (&artifact.recipe, missing(artifact)) {
+            (Recipe::Joined { parts, .. }, 1) => parts.iter().map(|part| missing(&part.artifact())).sum(),
+            (_, missing) => missing,
         }
     }
 

@@ -118,7 +118,10 @@ fn extended_attributes_say_where_a_file_comes_from() {
         assert_eq!([ask(path, "size"), ask(path, "state")].map(Option::unwrap), ["exact", "cached"], "{path}");
         let mut names = listxattr(&mount.path(path));
         names.sort();
-        assert_eq!(names, ["user.edxfs.etag", "user.edxfs.size", "user.edxfs.source", "user.edxfs.state"]);
+        assert_eq!(
+            names,
+            ["user.edxfs.etag", "user.edxfs.needs", "user.edxfs.size", "user.edxfs.source", "user.edxfs.state"]
+        );
     }
     // The day has been decoded for all courses, but a course that nobody has read is known, too.
     assert_eq!(ask("courses/UniX-BIO-1.2x-2014_T1/events/2015-03-04.log", "size").as_deref(), Some("exact"));
