@@ -134,9 +134,7 @@ fn item(volume: &Volume, name: &str, node: &Node) -> Result<Item> {
         Node::File { body: Body::Page(page), modified } => {
             (Some(Size::Exact(volume.render(name, page).len() as u64)), *modified)
         }
-        Node::File { body: Body::Artifact(artifact), modified } => {
-            (Some(size(volume, artifact)?), *modified)
-        }
+        Node::File { body: Body::Artifact(artifact), modified } => (Some(size(volume, artifact)?), *modified),
     };
     Ok(Item { name: name.to_string(), size, modified })
 }
