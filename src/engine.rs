@@ -32,6 +32,9 @@ use crate::source::Source;
 use crate::store::Store;
 use crate::store::blob::{Blob, Keep};
 
+/// Runs that one open waits for: of the indexer's, which may keep nothing; its own; more where others evict it at once.
+const MOST_RUNS: usize = 5;
+
 /// Told of each run that ends, before its waiters are.
 pub trait Observer: Send + Sync {
     /// A run has ended well; an error here fails the run, so that nothing it found is lost.
@@ -141,7 +144,7 @@ impl Engine {
     /// The content, complete and verified. Errors: the run's; `WouldWait`, `Interrupted`, `TimedOut` by `wait`.
     pub fn open(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Blob> {
         let key = self.shared.ledger.recipe_key(&artifact.recipe);
-        loop {
+        for _ in 0..MOST_RUNS {
             if let Some(blob) = self.shared.at_hand(&key, &artifact.output)? {
                 return Ok(blob);
             }
@@ -154,6 +157,8 @@ impl Engine {
                 return Ok(blob);
             }
         }
+        let error = Error::new(ErrorKind::CacheFull, "leaves the cache before it can be opened");
+        Err(error.about(artifact.recipe.label()).advise("give the cache more with --cache-size"))
     }
 
     /// Runs a recipe for what it can tell, keeping its blobs only where the cache has free room.

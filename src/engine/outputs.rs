@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::recipe::{Output, Outputs, Slot};
 use crate::store::Store;
-use crate::store::blob::{Blob, BlobWriter, Digest, Keep};
+use crate::store::blob::{Blob, BlobWriter, Digest, Draft, Keep};
 
 /// Size and digest of one output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,13 +13,18 @@ pub struct Fact {
     pub bytes: u64,
 }
 
-/// One output of a finished run; no blob where there was no room to keep it.
+/// One output of a finished run; no blob where there was no room to keep it, or too many others are open.
 #[derive(Clone, Debug)]
 pub struct Made {
     pub output: Output,
     pub fact: Fact,
     pub blob: Option<Blob>,
 }
+
+/// Outputs of one run that stay open for those who wait for it; the others are looked for in the store.
+///
+/// Course ids come out of URLs that anybody can ask for: a scan of the site mentions thousands in a day.
+const OPEN_BLOBS: usize = 1024;
 
 /// Writers for the outputs of one run. Dropped before `publish`, it leaves nothing behind.
 pub struct Drafts<'a> {
@@ -39,11 +44,12 @@ impl<'a> Drafts<'a> {
         for (output, writer) in self.writers {
             drafts.push((output, writer.finish()?));
         }
-        let publish = |(output, draft): (Output, crate::store::blob::Draft)| {
+        let publish = |(number, (output, draft)): (usize, (Output, Draft))| {
             let fact = Fact { digest: draft.digest(), bytes: draft.bytes() };
-            Ok(Made { output, fact, blob: draft.publish()? })
+            let blob = draft.publish()?.filter(|_| number < OPEN_BLOBS);
+            Ok(Made { output, fact, blob })
         };
-        drafts.into_iter().map(publish).collect()
+        drafts.into_iter().enumerate().map(publish).collect()
     }
 }
 
@@ -56,5 +62,27 @@ impl Outputs for Drafts<'_> {
     fn append(&mut self, slot: Slot, bytes: &[u8]) -> Result<()> {
         let writer = self.writers.get_mut(slot.0).map(|(_, writer)| writer);
         writer.ok_or_else(|| Error::internal("a run wrote to an output that it had not created"))?.append(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edx::course_run::CourseId;
+    use crate::store::seal::DataKey;
+
+    #[test]
+    fn very_many_outputs_are_kept_and_few_stay_open() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = Store::open(folder.path(), &DataKey::from_bytes([7; 32]), 1 << 30).expect("a new store");
+        let mut drafts = Drafts::new(&store, Keep::Always);
+        for number in 0..OPEN_BLOBS + 200 {
+            let id = format!("course-v1:Scan+Of+run{number}");
+            let slot = drafts.create(&Output::Course(CourseId::parse(&id).expect("valid"))).expect("there is room");
+            drafts.append(slot, id.as_bytes()).expect("there is room");
+        }
+        let made = drafts.publish().expect("published");
+        assert_eq!(made.iter().filter(|made| made.blob.is_some()).count(), OPEN_BLOBS);
+        assert!(made.iter().all(|made| store.get(&made.fact.digest).is_some_and(|blob| blob.len() == made.fact.bytes)));
     }
 }

@@ -93,7 +93,9 @@ impl BlobWriter {
         {
             temporary = None;
         }
-        Ok(Draft { shared: Arc::clone(&self.shared), temporary, table })
+        // Closed until it is published: a day may have more outputs than a process may open files.
+        let kept = temporary.and_then(Arc::into_inner).map(|temporary| temporary.kept);
+        Ok(Draft { shared: Arc::clone(&self.shared), kept, table })
     }
 
     fn submit_full(&mut self) -> Result<()> {
@@ -137,7 +139,8 @@ impl Drop for BlobWriter {
 /// A complete content that is not in the store yet.
 pub struct Draft {
     shared: Arc<Shared>,
-    temporary: Option<Arc<Temporary>>,
+    /// None where there was no room for it.
+    kept: Option<Kept>,
     table: Table,
 }
 
@@ -160,21 +163,26 @@ impl Draft {
         if let Some(blob) = shelf.get(&self.table.digest) {
             return Ok(Some(blob));
         }
-        let Some(temporary) = self.temporary else { return Ok(None) };
+        let Some(kept) = self.kept else { return Ok(None) };
         let cipher = shelf.keys.cipher(&format::header_salt(&self.shared.header)?, self.shared.header);
-        let file = temporary.file.try_clone()?;
+        let file = File::open(&kept.path)?;
         let opened = Arc::new(Opened::written(Arc::clone(shelf), file, cipher, self.table));
-        shelf.settle(&temporary.path, &opened, temporary.reserved.load(Ordering::Relaxed))?;
-        temporary.settled.store(true, Ordering::Relaxed);
+        shelf.settle(&kept.path, &opened, kept.reserved.load(Ordering::Relaxed))?;
+        kept.settled.store(true, Ordering::Relaxed);
         Ok(Some(Blob::of(opened)))
     }
 }
 
-/// A file under the scratch folder; removed when dropped, unless it was settled in the store.
+/// A file under the scratch folder, open.
 struct Temporary {
+    file: File,
+    kept: Kept,
+}
+
+/// A file under the scratch folder, open or not; removed when dropped, unless it was settled in the store.
+struct Kept {
     shelf: Arc<Shelf>,
     path: PathBuf,
-    file: File,
     /// Bytes of the budget that it holds.
     reserved: AtomicU64,
     settled: AtomicBool,
@@ -184,11 +192,11 @@ impl Temporary {
     fn create(shelf: &Arc<Shelf>) -> Result<Self> {
         let (path, file) = shelf.create_temporary()?;
         let (reserved, settled) = (AtomicU64::new(0), AtomicBool::new(false));
-        Ok(Temporary { shelf: Arc::clone(shelf), path, file, reserved, settled })
+        Ok(Temporary { file, kept: Kept { shelf: Arc::clone(shelf), path, reserved, settled } })
     }
 }
 
-impl Drop for Temporary {
+impl Drop for Kept {
     fn drop(&mut self) {
         if !self.settled.load(Ordering::Relaxed) {
             // What cannot be removed now is swept at the next start.
@@ -246,7 +254,7 @@ impl Shared {
             (offset, disk_bytes(progress.end) - before)
         };
         if self.shelf.reserve(growth, self.keep) {
-            temporary.reserved.fetch_add(growth, Ordering::Relaxed);
+            temporary.kept.reserved.fetch_add(growth, Ordering::Relaxed);
             match temporary.file.write_all_at(bytes, offset) {
                 Ok(()) => return Ok(Some(Place { offset, sealed_bytes: bytes.len() as u32 })),
                 Err(error) if !is_full(&error) => return Err(error.into()),
