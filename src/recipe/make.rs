@@ -73,13 +73,23 @@ fn merge(
     let segment = |output| inputs.artifact(&Artifact { recipe: day.clone(), output });
     let mut segments = Vec::with_capacity(ids.len());
     for id in ids {
-        let content: Box<dyn Read> = segment(Output::Course(id.clone()))?;
-        segments.push((id.clone(), content));
+        segments.push((id.clone(), read_if_small(segment(Output::Course(id.clone()))?)?));
     }
     let (mut order, mut loose) = (segment(Output::Order)?, segment(Output::Loose)?);
     let slot = outputs.create(&Output::Whole)?;
     unattributed::merge(&mut order, &mut loose, &mut segments, &mut |bytes| outputs.append(slot, bytes))?;
     Ok(Summary::default())
+}
+
+/// The same bytes, in memory where they are few: a scan of the site mentions thousands of ids in a day, and a process
+/// may open fewer files than that.
+fn read_if_small(mut content: Box<dyn Read + Send>) -> Result<Box<dyn Read>> {
+    const SMALL_BYTES: u64 = 4 << 10;
+    let mut head = Vec::new();
+    content.by_ref().take(SMALL_BYTES).read_to_end(&mut head)?;
+    let is_whole = (head.len() as u64) < SMALL_BYTES;
+    let head = io::Cursor::new(head);
+    Ok(if is_whole { Box::new(head) } else { Box::new(head.chain(content)) })
 }
 
 fn join(table: &str, parts: &[JoinPart], inputs: &dyn Inputs, outputs: &mut dyn Outputs) -> Result<Summary> {

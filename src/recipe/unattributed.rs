@@ -10,7 +10,7 @@ use crate::recipe::split::order::OrderReader;
 /// Writes to `out`, in the log's order, `loose` and the segments of those merely mentioned ids that have no folder.
 ///
 /// Inputs: the day's `Order`, its `Loose`, and each such id with its segment, whole; the order's other ids are left
-/// out. Memory: 16 MiB of buffers, but a page for each. Errors: `Corrupt` where order and segments do not fit; the inputs' and `out`'s.
+/// out. Memory: 16 MiB of buffers, or 1 KiB for each. Errors: `Corrupt` where order and segments do not fit; the inputs' and `out`'s.
 pub fn merge(
     order: &mut dyn Read,
     loose: &mut dyn Read,
@@ -18,7 +18,7 @@ pub fn merge(
     out: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut loose = BufReader::with_capacity(BUFFER_BYTES, loose);
-    let each = (ALL_BUFFERS_BYTES / mentioned.len().max(1)).clamp(4 << 10, BUFFER_BYTES);
+    let each = (ALL_BUFFERS_BYTES / mentioned.len().max(1)).clamp(1 << 10, BUFFER_BYTES);
     let mut segments: HashMap<&CourseId, BufReader<&mut Box<dyn Read>>> =
         mentioned.iter_mut().map(|(id, segment)| (&*id, BufReader::with_capacity(each, segment))).collect();
     let mut runs = OrderReader::new(BufReader::new(order));
