@@ -215,6 +215,9 @@ fn read_error(error: io::Error) -> Error {
         io::ErrorKind::TimedOut => {
             Error::new(ErrorKind::TimedOut, "the folder's disk does not answer").caused_by(error)
         }
+        _ if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+            Error::internal("too many files are open").caused_by(error).advise("raise the limit: ulimit -n")
+        }
         _ => Error::new(ErrorKind::Unreachable, "cannot be read from the folder's disk").caused_by(error),
     }
 }
