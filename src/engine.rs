@@ -35,6 +35,9 @@ use crate::store::blob::{Blob, Keep};
 /// Runs that one open waits for: of the indexer's, which may keep nothing; its own; more where others evict it at once.
 const MOST_RUNS: usize = 5;
 
+/// Plain bytes beyond which opening a blob takes more than a few milliseconds.
+const LARGE_BYTES: u64 = 256 << 20;
+
 /// Told of each run that ends, before its waiters are.
 pub trait Observer: Send + Sync {
     /// A run has ended well; an error here fails the run, so that nothing it found is lost.
@@ -144,6 +147,9 @@ impl Engine {
     /// The content, complete and verified. Errors: the run's; `WouldWait`, `Interrupted`, `TimedOut` by `wait`.
     pub fn open(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Blob> {
         let key = self.shared.ledger.recipe_key(&artifact.recipe);
+        if matches!(wait, Wait::Never) && self.shared.takes_long_to_open(&key, &artifact.output)? {
+            return Err(Error::new(ErrorKind::WouldWait, "is large, and has to be checked"));
+        }
         for _ in 0..MOST_RUNS {
             if let Some(blob) = self.shared.at_hand(&key, &artifact.output)? {
                 return Ok(blob);
@@ -255,6 +261,14 @@ impl Shared {
             Known::Absent => Some(Blob::empty()),
             Known::Fact(fact) if fact.bytes == 0 => Some(Blob::empty()),
             Known::Fact(fact) => self.store.get(&fact.digest),
+        })
+    }
+
+    /// Opening a blob for the first time checks all its seals: of a large one, not in a thread that others wait for.
+    fn takes_long_to_open(&self, key: &RecipeKey, output: &Output) -> Result<bool> {
+        Ok(match self.ledger.known(key, output)? {
+            Known::Fact(fact) => fact.bytes > LARGE_BYTES && !self.store.is_open(&fact.digest),
+            Known::Absent | Known::Unmade => false,
         })
     }
 

@@ -54,6 +54,11 @@ impl Store {
         self.0.contains(digest)
     }
 
+    /// Whether somebody has it open: then `get` costs nothing. The first opening reads all that is sealed, to check it.
+    pub fn is_open(&self, digest: &Digest) -> bool {
+        self.0.is_open(digest)
+    }
+
     /// Begins a new content. With `Keep::IfRoom`, waits until the room is known.
     ///
     /// Errors: `Internal` without a random generator.

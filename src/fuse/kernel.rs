@@ -157,7 +157,7 @@ impl Filesystem for Kernel {
             Ok((handle, CachedPages::Drop)) => reply.opened(FileHandle(handle), FopenFlags::empty()),
             Err(errno) => reply.error(errno),
         };
-        if self.operations.is_sniffing(flags) {
+        if self.operations.is_refused_to_wait(ino.0, flags) {
             respond(self.answer_now(|to| to.open(ino.0, flags, Wait::Never)));
         } else {
             self.answer(request, move |to, wait| to.open(ino.0, flags, wait), respond);

@@ -79,9 +79,16 @@ impl Operations {
         }
     }
 
-    /// Whether an open with these flags may not wait.
-    pub fn is_sniffing(&self, flags: OpenFlags) -> bool {
-        self.options.sniffers == Sniffers::Refuse && flags.0 & libc::O_NOATIME != 0
+    /// Whether an open with these flags may not wait for the file to be made.
+    pub fn is_refused_to_wait(&self, ino: u64, flags: OpenFlags) -> bool {
+        self.options.sniffers == Sniffers::Refuse && flags.0 & libc::O_NOATIME != 0 && !self.is_cached(ino)
+    }
+
+    fn is_cached(&self, ino: u64) -> bool {
+        let Some((named, opened)) = self.inodes.get(ino) else { return false };
+        let is_made =
+            || self.artifact(&named, Wait::Never).is_ok_and(|(artifact, _)| self.volume.provenance(&artifact).cached);
+        opened.is_some() || !matches!(named.kind, Kind::File) || is_made()
     }
 
     pub fn open(&self, ino: u64, flags: OpenFlags, wait: Wait<'_>) -> Answer<(u64, CachedPages)> {

@@ -20,6 +20,11 @@ impl<K: Hash + Eq, V> Lru<K, V> {
         self.bytes
     }
 
+    /// Without making it the most recent.
+    pub fn peek(&self, key: &K) -> Option<&V> {
+        self.entries.peek(key).map(|(value, _)| value)
+    }
+
     pub fn contains(&self, key: &K) -> bool {
         self.entries.contains(key)
     }

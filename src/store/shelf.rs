@@ -150,6 +150,12 @@ impl Shelf {
         known || *digest == self.empty || (!scanned && self.path(digest).exists())
     }
 
+    /// Whether somebody has it open, so that `get` reads nothing.
+    pub fn is_open(&self, digest: &Digest) -> bool {
+        let state = locked(&self.state);
+        *digest == self.empty || state.blobs.peek(digest).is_some_and(|blob| blob.strong_count() > 0)
+    }
+
     /// Forgets a blob whose file turned out to be damaged; a newer file of the same name stays.
     pub fn drop_damaged(&self, opened: &Opened) {
         let path = self.path(opened.digest());

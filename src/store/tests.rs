@@ -339,3 +339,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_blob_is_open_as_long_as_somebody_holds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &DataKey::from_bytes([7; 32]), 1 << 20).unwrap();
+    let (digest, blob) = put(&store, b"content");
+    assert!(store.is_open(&digest));
+    drop(blob);
+    assert!(!store.is_open(&digest) && store.contains(&digest));
+    let _again = store.get(&digest).unwrap();
+    assert!(store.is_open(&digest));
+}
