@@ -23,7 +23,7 @@ mod operations;
 mod session;
 mod waiting;
 
-pub use mounts::{detach_stale, unmount};
+pub use mounts::{Force, detach_stale, unmount};
 pub use session::Mount;
 
 /// What `mount` may show in the mount table, and by which we know our own mounts.

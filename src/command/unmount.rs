@@ -27,9 +27,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
     let owner = owners::of_mount(&args.mount_point, settings);
-    fuse::unmount(&args.mount_point)?;
+    let force = fuse::unmount(&args.mount_point)?;
     let Some(owner) = owner else { return Ok(Outcome::Done) };
-    end(owner.pid);
+    if force == fuse::Force::Detach {
+        end(owner.pid);
+    }
     // Whoever mounts again at once must find the cache folder free.
     let deadline = Instant::now() + PATIENCE;
     while is_alive(owner.pid) {

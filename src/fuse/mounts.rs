@@ -75,13 +75,13 @@ fn c_path(path: &Path) -> Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::usage("a path holds no NUL"))
 }
 
-/// Unmounts a mount of ours, also with files open, whoever serves it.
+/// Unmounts a mount of ours, also with files open, whoever serves it; says which it took.
 ///
 /// Errors: `Usage` if nothing of ours is mounted at `point`; `Internal` with the system's words.
-pub fn unmount(point: &Path) -> Result<()> {
+pub fn unmount(point: &Path) -> Result<Force> {
     let path = absolute(point)?;
     match top_mount(&path)? {
-        Some(mounted) if mounted.is_ours() => detach(&path).map(|_| ()),
+        Some(mounted) if mounted.is_ours() => detach(&path),
         Some(_) => Err(Error::usage("this is a mount, but not one of edxfs").about(point.display())),
         None => Err(Error::usage("nothing is mounted there").about(point.display())),
     }
