@@ -22,6 +22,7 @@ use crate::decode::openpgp::SecretKeys;
 use crate::engine::flight::{Flight, Flights};
 use crate::engine::input::Encoded;
 use crate::engine::ledger::{Known, Ledger, RecipeKey};
+use crate::engine::outputs::Fact;
 use crate::engine::run::Run;
 use crate::engine::size::{Size, stand_in};
 use crate::engine::wait::Wait;
@@ -147,15 +148,13 @@ impl Engine {
     /// The content, complete and verified. Errors: the run's; `WouldWait`, `Interrupted`, `TimedOut` by `wait`.
     pub fn open(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Blob> {
         let key = self.shared.ledger.recipe_key(&artifact.recipe);
-        if matches!(wait, Wait::Never) && self.shared.takes_long_to_open(&key, &artifact.output)? {
-            return Err(Error::new(ErrorKind::WouldWait, "is large, and has to be checked"));
+        if matches!(wait, Wait::Never) {
+            let blob = self.shared.at_hand_if(&key, &artifact.output, |fact| self.shared.opens_at_once(fact))?;
+            return blob.ok_or_else(|| Error::new(ErrorKind::WouldWait, "is not in the cache, or has to be checked"));
         }
         for _ in 0..MOST_RUNS {
             if let Some(blob) = self.shared.at_hand(&key, &artifact.output)? {
                 return Ok(blob);
-            }
-            if matches!(wait, Wait::Never) {
-                return Err(Error::new(ErrorKind::WouldWait, "is not in the cache"));
             }
             let flight = self.fly(&key, artifact);
             let run = flight.wait(wait, self.shared.patience, &self.shared.encoded.moved)?;
@@ -256,20 +255,27 @@ impl Engine {
 impl Shared {
     /// An output that is known and in the store, or known to be empty.
     fn at_hand(&self, key: &RecipeKey, output: &Output) -> Result<Option<Blob>> {
+        self.at_hand_if(key, output, |_| true)
+    }
+
+    /// The same, where `may_open` lets its blob be opened.
+    fn at_hand_if(
+        &self,
+        key: &RecipeKey,
+        output: &Output,
+        may_open: impl FnOnce(&Fact) -> bool,
+    ) -> Result<Option<Blob>> {
         Ok(match self.ledger.known(key, output)? {
             Known::Unmade => None,
             Known::Absent => Some(Blob::empty()),
             Known::Fact(fact) if fact.bytes == 0 => Some(Blob::empty()),
-            Known::Fact(fact) => self.store.get(&fact.digest),
+            Known::Fact(fact) => may_open(&fact).then(|| self.store.get(&fact.digest)).flatten(),
         })
     }
 
     /// Opening a blob for the first time checks all its seals: of a large one, not in a thread that others wait for.
-    fn takes_long_to_open(&self, key: &RecipeKey, output: &Output) -> Result<bool> {
-        Ok(match self.ledger.known(key, output)? {
-            Known::Fact(fact) => fact.bytes > LARGE_BYTES && !self.store.is_open(&fact.digest),
-            Known::Absent | Known::Unmade => false,
-        })
+    fn opens_at_once(&self, fact: &Fact) -> bool {
+        fact.bytes <= LARGE_BYTES || self.store.is_open(&fact.digest)
     }
 
     /// Between a caller's look at the store and its flight, another flight may have landed.

@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use crate::engine::Engine;
 use crate::engine::wait::Wait;
@@ -15,7 +15,6 @@ use crate::recipe::Recipe;
 /// Works until it is dropped.
 pub struct Indexer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -41,19 +40,19 @@ impl Indexer {
             stop: AtomicBool::new(false),
         });
         let worker = shared.clone();
-        let thread = thread::Builder::new()
-            .name("indexer".into())
-            .spawn(move || {
-                yield_to_everybody();
-                while let Some(recipe) = worker.next() {
-                    let stop = || worker.stop.load(Ordering::Relaxed);
-                    if let Err(error) = engine.index(&recipe, Wait::Until(&stop)) {
-                        tracing::debug!(recipe = recipe.label(), %error, "not indexed");
-                    }
+        let started = thread::Builder::new().name("indexer".into()).spawn(move || {
+            yield_to_everybody();
+            while let Some(recipe) = worker.next() {
+                let stop = || worker.stop.load(Ordering::Relaxed);
+                if let Err(error) = engine.index(&recipe, Wait::Until(&stop)) {
+                    tracing::debug!(recipe = recipe.label(), %error, "not indexed");
                 }
-            })
-            .inspect_err(|error| tracing::warn!(%error, "no background indexer: its thread cannot be started"));
-        Indexer { shared, thread: thread.ok() }
+            }
+        });
+        if let Err(error) = started {
+            tracing::warn!(%error, "no background indexer: its thread cannot be started");
+        }
+        Indexer { shared }
     }
 
     /// Adds recipes behind everything queued; those queued or tried before are passed over.
@@ -83,10 +82,9 @@ impl Indexer {
 
 impl Drop for Indexer {
     fn drop(&mut self) {
+        // A run under way is not waited for: nothing of it is visible before its end.
         self.shared.stop.store(true, Ordering::Relaxed);
         self.shared.changed.notify_one();
-        // A run under way is not waited for: nothing of it is visible before its end.
-        self.thread.take();
     }
 }
 

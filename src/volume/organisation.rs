@@ -10,7 +10,6 @@ use crate::catalog::problem::Problem;
 use crate::catalog::window::Window;
 use crate::edx::course_run::CourseId;
 use crate::edx::course_structure;
-use crate::edx::object_key::{ObjectRole, object_role};
 use crate::edx::tracking_log::{CourseRule, Evidence};
 use crate::engine::Engine;
 use crate::engine::indexer::Indexer;
@@ -226,7 +225,7 @@ impl Organisation {
             (Recipe::Unattributed { log, rule }, _) => self.resolve_unattributed(log, *rule),
             (Recipe::Day { log, .. }, Output::OfFolder(folder)) => {
                 let summary = self.engine.summary(&artifact.recipe)?;
-                let site = self.site_of(log)?;
+                let site = self.records.site_of(log)?;
                 let catalog = self.records.catalog();
                 let owns =
                     |id: &CourseId| catalog.folder_of(&site, id).is_some_and(|course| *course.folder == **folder);
@@ -241,7 +240,7 @@ impl Organisation {
     fn resolve_unattributed(&self, log: &Part, rule: CourseRule) -> Option<Artifact> {
         let day = Recipe::Day { log: log.clone(), rule };
         let summary = self.engine.summary(&day)?;
-        let site = self.site_of(log)?;
+        let site = self.records.site_of(log)?;
         let catalog = self.records.catalog();
         let mentioned = summary.courses.iter().filter(|(_, stated)| *stated == Evidence::Mentioned);
         let mut ids: Vec<_> = mentioned.map(|(id, _)| id.clone()).collect();
@@ -251,13 +250,6 @@ impl Organisation {
         } else {
             Artifact { recipe: Recipe::Merged { log: log.clone(), rule, ids }, output: Output::Whole }
         })
-    }
-
-    fn site_of(&self, log: &Part) -> Option<crate::edx::course_run::Site> {
-        match object_role(&self.records.org, log.object.key.as_str()) {
-            ObjectRole::DayLog { site, .. } => Some(site),
-            _ => None,
-        }
     }
 
     fn day<T>(&self, log: &Part, answer: impl FnOnce(&dyn Fn(&CourseId) -> bool) -> T) -> Option<T> {

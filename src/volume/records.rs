@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
 use crate::catalog::filter::Filter;
+use crate::edx::course_run::Site;
 use crate::edx::object_key::{ObjectRole, object_role};
 use crate::engine::Observer;
 use crate::engine::ledger::Ledger;
 use crate::error::{Error, ErrorKind, Result};
-use crate::recipe::Recipe;
 use crate::recipe::make::Summary;
+use crate::recipe::{Part, Recipe};
 use crate::source::{Availability, ETag, ObjectId, ObjectKey, ObjectMeta, Source};
 use crate::volume::directory::{self, Directories};
 use crate::volume::faults::Faults;
@@ -28,7 +29,7 @@ pub enum Refreshed {
 
 /// Shared by the engine (which tells it of runs) and the organisation (which asks it).
 pub struct Records {
-    pub org: String,
+    org: String,
     pub source: Arc<dyn Source>,
     pub faults: Faults,
     ledger: Arc<Ledger>,
@@ -86,6 +87,14 @@ impl Records {
 
     pub fn catalog(&self) -> Arc<Catalog> {
         self.read().catalog.clone()
+    }
+
+    /// The site of a day's log, as its key says.
+    pub fn site_of(&self, log: &Part) -> Option<Site> {
+        match object_role(&self.org, log.object.key.as_str()) {
+            ObjectRole::DayLog { site, .. } => Some(site),
+            _ => None,
+        }
     }
 
     /// When the source was last listed with success; None before the first time.
@@ -178,9 +187,7 @@ impl Observer for Records {
     fn made(&self, recipe: &Recipe, summary: &Summary) -> Result<()> {
         self.faults.note_success(recipe, summary);
         let Recipe::Day { log, .. } = recipe else { return Ok(()) };
-        let ObjectRole::DayLog { site, .. } = object_role(&self.org, log.object.key.as_str()) else {
-            return Ok(());
-        };
+        let Some(site) = self.site_of(log) else { return Ok(()) };
         if self.met.meet(&site, &summary.courses)? == News::Some {
             let mut state = self.write();
             state.catalog = Arc::new(state.catalog.with_met(&self.met.courses()));
