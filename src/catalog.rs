@@ -13,7 +13,6 @@ pub mod package;
 pub mod problem;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod window;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ pub use holding::Snapshot;
 use inventory::Inventory;
 use package::Package;
 use problem::Problem;
-use window::Window;
+use crate::edx::window::Window;
 
 /// Gives the directory of a zip or tar object; asked once for each object and catalog.
 pub type Directories<'a> = dyn Fn(&ObjectMeta) -> Result<Arc<Directory>> + 'a;

@@ -6,3 +6,4 @@ pub mod member_name;
 pub mod object_key;
 pub mod table;
 pub mod tracking_log;
+pub mod window;

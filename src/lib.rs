@@ -23,6 +23,8 @@ pub mod edx;
 pub mod decode;
 
 pub mod catalog;
+pub mod sqlite;
+
 pub mod recipe;
 
 pub mod store;

@@ -1,11 +1,19 @@
 //! What can be made and from what: recipes, their outputs, their keys. Starts no run.
 
+pub mod database;
+pub mod derived;
+pub mod fold;
+pub mod gzipped;
 pub mod joined;
 mod key;
+pub mod learner;
 pub mod make;
+pub mod opt_in;
 pub mod split;
+pub mod tallies;
 pub mod unattributed;
 
+use std::io::{Read, Seek};
 use std::sync::Arc;
 
 use crate::decode::Layers;
@@ -13,6 +21,8 @@ use crate::decode::zip::Entry;
 use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::CourseRule;
 use crate::error::Result;
+use crate::recipe::derived::{Database, Fold, Late, Learner, OptIn, Roster};
+use crate::recipe::tallies::TallyParams;
 use crate::source::ObjectId;
 
 /// Encoded bytes as they lie in a source: a whole object, or one entry of a zip or tar object.
@@ -37,33 +47,83 @@ pub enum Recipe {
     Joined { table: String, parts: Vec<JoinPart> },
     /// The members of an encrypted tar (RDX).
     Unpacked { package: Part },
+    /// What one day's events come to, for every course, and where each learner's lines are; in the pass that splits
+    /// the day, or from its segments.
+    Tallies { log: Part, rule: CourseRule, params: Arc<TallyParams> },
+    /// Some days' tallies of one course, merged.
+    Fold(Arc<Fold>),
+    /// A file that joins days, by its name in the tree; stands for one of those below once all its days are tallied.
+    Late(Arc<Late>),
+    /// A samced.db.
+    Database(Arc<Database>),
+    /// One table of a samced.db as CSV.
+    Sheet { database: Arc<Database>, table: Arc<str> },
+    /// The video events that could not be read: `errors.txt`.
+    VideoErrors { folds: Vec<Arc<Fold>> },
+    /// One learner's lines of one course.
+    Learner(Arc<Learner>),
+    /// Everybody who has lines in one course.
+    Roster(Arc<Roster>),
+    /// Another artifact, gzipped.
+    Gzipped { content: Box<Artifact> },
+    /// The organisation's e-mail opt-in list, joined.
+    OptIn(Arc<OptIn>),
 }
 
 impl Recipe {
-    /// The encoded input that the recipe begins with; None for a join.
+    /// The encoded input that the recipe begins with; None where it joins several, or other recipes' outputs.
     pub fn input(&self) -> Option<&Part> {
         match self {
-            Recipe::Day { log, .. } | Recipe::Unattributed { log, .. } | Recipe::Merged { log, .. } => Some(log),
+            Recipe::Day { log, .. }
+            | Recipe::Unattributed { log, .. }
+            | Recipe::Merged { log, .. }
+            | Recipe::Tallies { log, .. } => Some(log),
             Recipe::Decoded { part, .. } => Some(part),
             Recipe::Unpacked { package } => Some(package),
-            Recipe::Joined { .. } => None,
+            Recipe::Gzipped { content } => content.recipe.input(),
+            Recipe::Joined { .. }
+            | Recipe::Fold(_)
+            | Recipe::Late(_)
+            | Recipe::Database(_)
+            | Recipe::Sheet { .. }
+            | Recipe::VideoErrors { .. }
+            | Recipe::Learner(_)
+            | Recipe::Roster(_)
+            | Recipe::OptIn(_) => None,
         }
     }
 
-    /// The input, or the first of a join's.
+    /// An encoded input by which its organisation is known: the input, or the first of a join's.
     pub fn first_part(&self) -> Option<&Part> {
         match self {
             Recipe::Joined { parts, .. } => parts.first().map(|part| &part.part),
+            Recipe::OptIn(opt_in) => opt_in.list.recipe.input(),
             recipe => recipe.input(),
         }
     }
 
-    /// For logs and `status`: what is made, and of which object.
+    /// For logs and `status`: what is made, and of which object or course. Never names a learner.
     pub fn label(&self) -> String {
         match self {
             Recipe::Joined { table, .. } => format!("tables/{table}.tsv"),
+            Recipe::Tallies { log, .. } => format!("tallies of {}", log.name()),
+            Recipe::Fold(fold) => fold.label(),
+            Recipe::Late(late) => late.label(),
+            Recipe::Database(database) => database.label(),
+            Recipe::Sheet { database, table } => format!("{table} of {}", database.label()),
+            Recipe::VideoErrors { folds } => {
+                format!("errors.txt of {}", folds.first().map_or_else(String::new, |fold| fold.label()))
+            }
+            Recipe::Learner(learner) => format!("a learner's lines of {}", learner.course),
+            Recipe::Roster(roster) => format!("the learners of {}", roster.course),
+            Recipe::OptIn(_) => "email_opt_in.csv".to_owned(),
             recipe => recipe.input().map_or_else(String::new, Part::name),
         }
+    }
+
+    /// Whether its outputs are small beside what they spare, and so leave the cache last.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Recipe::Tallies { .. } | Recipe::Fold(_))
     }
 }
 
@@ -115,6 +175,8 @@ pub enum Output {
     Order,
     /// `Unpacked` only: the path of a file in the tar.
     Member(String),
+    /// `Tallies` only: where each learner's lines are in the day's segments.
+    Lines,
 }
 
 /// One output of one recipe: what a file of the tree is made of.
@@ -123,6 +185,11 @@ pub struct Artifact {
     pub recipe: Recipe,
     pub output: Output,
 }
+
+/// Content that is complete and verified.
+pub trait Content: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Content for T {}
 
 /// What a run writes into: outputs come into being in the order in which they are created.
 pub trait Outputs {

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 
 use crate::catalog::Catalog;
 use crate::catalog::problem::Problem;
-use crate::catalog::window::Window;
+use crate::edx::window::Window;
 use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::CourseRule;
 use crate::error::{Error, Result};

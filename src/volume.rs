@@ -21,7 +21,7 @@ use crate::edx::object_key::{ObjectRole, object_role};
 use crate::engine::size::Size;
 use crate::engine::wait::Wait;
 use crate::error::{Error, Result};
-use crate::recipe::Artifact;
+use crate::recipe::{Artifact, Recipe};
 use crate::store::blob::Blob;
 use crate::tree::{Node, Page};
 use crate::volume::organisation::Organisation;
@@ -123,8 +123,12 @@ impl Volume {
         if let [(_, only)] = &self.organisations[..] {
             return Ok(only);
         }
+        let named = match &artifact.recipe {
+            Recipe::Late(late) => Some(&*late.org),
+            _ => None,
+        };
         let key = artifact.recipe.first_part().map_or("", |part| part.object.key.as_str());
-        let means_something = |org: &str| object_role(org, key) != ObjectRole::Unknown;
+        let means_something = |org: &str| named.map_or_else(|| object_role(org, key) != ObjectRole::Unknown, |n| n == org);
         let found = self.organisations.iter().find(|(org, _)| means_something(org));
         found.map(|(_, organisation)| organisation).ok_or_else(|| Error::not_found("no such file"))
     }

@@ -46,7 +46,7 @@ impl Course {
 
     /// The snapshot whose name (see [`Snapshot::name`]) is `name`.
     pub fn snapshot(&self, name: &str) -> Option<&Snapshot> {
-        let date = super::window::date(name);
+        let date = crate::edx::window::date(name);
         let at = self.snapshots().binary_search_by_key(&date, Snapshot::date).ok()?;
         Some(&self.snapshots()[at]).filter(|snapshot| snapshot.name() == name)
     }

@@ -3,7 +3,7 @@
 use globset::{Glob, GlobMatcher};
 use jiff::civil::Date;
 
-use super::window::Window;
+use crate::edx::window::Window;
 use crate::error::{Error, Result};
 
 /// Limits what is listed and resolved; the default shows everything.

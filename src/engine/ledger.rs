@@ -22,7 +22,7 @@ use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::Evidence;
 use crate::engine::outputs::Fact;
 use crate::error::{Error, Result};
-use crate::recipe::make::Summary;
+use crate::recipe::make::{Summary, Tallied};
 use crate::recipe::{Output, Recipe};
 use crate::store::blob::Digest;
 use crate::store::seal::DataKey;
@@ -72,6 +72,8 @@ struct StoredSummary {
     lines: u64,
     malformed: u64,
     members: Vec<String>,
+    #[serde(default)]
+    tallied: Vec<Tallied>,
     skipped: Vec<(String, String)>,
 }
 
@@ -88,6 +90,7 @@ impl StoredSummary {
             lines: summary.lines,
             malformed: summary.malformed,
             members: summary.members.clone(),
+            tallied: summary.tallied.clone(),
             skipped: summary.skipped.clone(),
         }
     }
@@ -100,7 +103,7 @@ impl StoredSummary {
         courses.sort();
         let lineless = self.lineless.iter().filter_map(|id| CourseId::parse(id)).collect();
         let (lines, malformed, members, skipped) = (self.lines, self.malformed, self.members, self.skipped);
-        Summary { courses, lineless, lines, malformed, members, skipped }
+        Summary { courses, lineless, lines, malformed, members, tallied: self.tallied, skipped }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One run of one recipe: outputs published, facts recorded, waiters told, whatever happens.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,8 @@ use crate::engine::outputs::{Drafts, Made};
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::make::{Inputs, Summary};
-use crate::recipe::{Artifact, Output, Part, Recipe};
+use crate::recipe::{Artifact, Content, Output, Part, Recipe};
+use crate::sqlite::{Scratch, ScratchSpace};
 use crate::store::blob::{Blob, BlobReader, Keep};
 
 /// What a flight brings: a finished run's outputs. Empty where another flight had landed just before.
@@ -66,15 +67,31 @@ impl Inputs for RunInputs<'_> {
         self.encoded.decoded_ahead(part, layers, self.flight.clone())
     }
 
-    fn artifact(&self, artifact: &Artifact) -> Result<Box<dyn Read + Send>> {
+    fn artifact(&self, artifact: &Artifact) -> Result<Box<dyn Content>> {
         Ok(Box::new(Moving { inner: self.shared.obtain(artifact)?.reader(), moved: self.encoded.moved.clone() }))
+    }
+
+    fn summary(&self, recipe: &Recipe) -> Result<Summary> {
+        self.shared.obtain_summary(recipe)
+    }
+
+    fn scratch(&self) -> Arc<dyn ScratchSpace> {
+        Arc::new(NoSpace)
+    }
+}
+
+struct NoSpace;
+
+impl ScratchSpace for NoSpace {
+    fn create(&self) -> Result<Box<dyn Scratch>> {
+        Err(Error::internal("no scratch space yet"))
     }
 }
 
 /// What a run itself reads of its source; nothing where it reads other runs' outputs.
 fn encoded_bytes(recipe: &Recipe) -> u64 {
     match recipe {
-        Recipe::Merged { .. } | Recipe::Joined { .. } => 0,
+        Recipe::Merged { .. } | Recipe::Gzipped { .. } => 0,
         recipe => recipe.input().map_or(0, Part::encoded_bytes),
     }
 }
@@ -90,6 +107,12 @@ impl Read for Moving {
         let bytes = self.inner.read(buffer)?;
         self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
         Ok(bytes)
+    }
+}
+
+impl Seek for Moving {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
     }
 }
 
@@ -132,6 +155,25 @@ impl Shared {
         self.decoded_objects.fetch_add(1, Ordering::Relaxed);
         let made = made.into_iter().map(|made| (made.output.clone(), made)).collect();
         Ok(Arc::new(Run { made: Some(made), summary: Arc::new(summary) }))
+    }
+
+    /// What a run of `recipe` found; run on this thread if nobody has.
+    fn obtain_summary(&self, recipe: &Recipe) -> Result<Summary> {
+        let key = self.ledger.recipe_key(recipe);
+        loop {
+            if let Some(summary) = self.ledger.summary(&key)? {
+                return Ok(summary);
+            }
+            let (flight, _) = self.flights.join(&key, || recipe.label());
+            if flight.claim() {
+                match self.ledger.summary(&key) {
+                    Ok(None) => self.run(&key, recipe, &flight, Keep::Always),
+                    Ok(Some(summary)) => self.flights.land(&key, &flight, Ok(Arc::new(Run::landed(summary)))),
+                    Err(error) => self.flights.land(&key, &flight, Err(error)),
+                }
+            }
+            flight.wait(Wait::Until(&|| false), self.patience, &self.encoded.moved)?;
+        }
     }
 
     /// An artifact as an input of the run on this thread: made here if nobody makes it yet.

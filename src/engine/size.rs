@@ -31,6 +31,10 @@ pub fn stand_in(artifact: &Artifact) -> Size {
         Recipe::Decoded { part, layers } => decoded_bound(part, layers.0.last()),
         Recipe::Joined { parts, .. } => parts.iter().map(joined_bound).fold(0, u64::saturating_add),
         Recipe::Unpacked { package } => package.encoded_bytes().saturating_mul(LOG_RATIO),
+        // A gzipped log is smaller than the log, but for the smallest.
+        Recipe::Gzipped { content } => stand_in(content).bytes(),
+        Recipe::Tallies { log, .. } => log.encoded_bytes().saturating_mul(LOG_RATIO),
+        _ => SMALLEST,
     };
     // The kernel takes sizes as signed numbers.
     Size::StandIn(bytes.clamp(SMALLEST, i64::MAX as u64 / 2))

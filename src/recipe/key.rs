@@ -6,13 +6,26 @@
 use super::{Artifact, JoinPart, Output, Part, Recipe};
 use crate::decode::Layers;
 use crate::decode::zip::Method;
+use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::CourseRule;
+use crate::recipe::derived::{Database, Fold, TalliedDay};
+use crate::recipe::gzipped::GZIP;
+use crate::sqlite::SQLITE;
 
 const DAY_VERSION: u8 = 1;
 const MERGED_VERSION: u8 = 1;
 const DECODED_VERSION: u8 = 1;
 const JOINED_VERSION: u8 = 1;
 const UNPACKED_VERSION: u8 = 1;
+const TALLIES_VERSION: u8 = 1;
+const FOLD_VERSION: u8 = 1;
+const DATABASE_VERSION: u8 = 1;
+const SHEET_VERSION: u8 = 1;
+const VIDEO_ERRORS_VERSION: u8 = 1;
+const LEARNER_VERSION: u8 = 1;
+const ROSTER_VERSION: u8 = 1;
+const GZIPPED_VERSION: u8 = 1;
+const OPT_IN_VERSION: u8 = 1;
 
 impl Recipe {
     /// The canonical byte string of this recipe.
@@ -31,6 +44,32 @@ impl Recipe {
                 parts.iter().fold(id, |id, part| id.join_part(part))
             }
             Recipe::Unpacked { package } => id.tag(b'R', UNPACKED_VERSION).part(package),
+            Recipe::Tallies { log, rule, params } => {
+                id.tag(b'T', TALLIES_VERSION).part(log).rule(*rule).text(&params.identity())
+            }
+            Recipe::Fold(fold) => id.tag(b'F', FOLD_VERSION).fold_of_days(fold),
+            Recipe::Late(late) => id.tag(b'L', 0).text(&late.identity()),
+            Recipe::Database(database) => id.tag(b'B', DATABASE_VERSION).text(SQLITE).database(database),
+            Recipe::Sheet { database, table } => {
+                id.tag(b'S', SHEET_VERSION).tag(b'B', DATABASE_VERSION).database(database).text(table)
+            }
+            Recipe::VideoErrors { folds } => {
+                let id = id.tag(b'E', VIDEO_ERRORS_VERSION);
+                folds.iter().fold(id, |id, fold| id.fold_of_days(fold))
+            }
+            Recipe::Learner(learner) => {
+                let id = id.tag(b'N', LEARNER_VERSION).text(&learner.user).text(learner.lines.name());
+                id.learner_days(&learner.course, &learner.days, learner.auth_user.as_ref())
+            }
+            Recipe::Roster(roster) => {
+                id.tag(b'O', ROSTER_VERSION).learner_days(&roster.course, &roster.days, roster.auth_user.as_ref())
+            }
+            Recipe::Gzipped { content } => id.tag(b'G', GZIPPED_VERSION).text(GZIP).bytes(&content.identity()),
+            Recipe::OptIn(opt_in) => {
+                let id = id.tag(b'I', OPT_IN_VERSION).bytes(&opt_in.list.identity());
+                let id = opt_in.users.iter().fold(id.number(opt_in.users.len() as u64), |id, a| id.bytes(&a.identity()));
+                opt_in.profiles.iter().fold(id, |id, a| id.bytes(&a.identity()))
+            }
         };
         id.0
     }
@@ -47,6 +86,7 @@ impl Output {
             Output::Loose => id.tag(b'l', 0),
             Output::Order => id.tag(b'o', 0),
             Output::Member(path) => id.tag(b'm', 0).text(path),
+            Output::Lines => id.tag(b'n', 0),
         };
         id.0
     }
@@ -109,6 +149,47 @@ impl Identity {
                 self.tag(b'e', method).text(&entry.name).number(entry.offset).number(entry.compressed)
             }
         }
+    }
+
+    /// Of its days only what their tallies hold counts: their digests and dates.
+    fn fold_of_days(&mut self, fold: &Fold) -> &mut Self {
+        let id = self.text(fold.course.as_str()).number(fold.days.len() as u64);
+        fold.days.iter().fold(id, |id, day| id.day(day))
+    }
+
+    fn day(&mut self, day: &TalliedDay) -> &mut Self {
+        self.text(&day.date.to_string()).bytes(&day.digest)
+    }
+
+    /// A learner's lines depend on the segments themselves, which the logs stand for.
+    fn learner_days(&mut self, course: &CourseId, days: &[TalliedDay], auth_user: Option<&Artifact>) -> &mut Self {
+        let id = self.text(course.as_str()).optional(auth_user);
+        days.iter().fold(id, |id, day| id.part(&day.log).rule(day.rule))
+    }
+
+    fn optional(&mut self, artifact: Option<&Artifact>) -> &mut Self {
+        self.bytes(&artifact.map(Artifact::identity).unwrap_or_default())
+    }
+
+    fn database(&mut self, database: &Database) -> &mut Self {
+        self.text(&database.scope.identity()).text(&database.window.to_string());
+        for course in &database.courses {
+            self.text(&course.folder).text(course.id.as_ref().map_or("", CourseId::as_str));
+            self.text(course.snapshot.as_deref().unwrap_or_default()).number(course.tables.len() as u64);
+            for (table, artifact) in &course.tables {
+                self.text(table).bytes(&artifact.identity());
+            }
+            self.optional(course.forum.as_ref()).optional(course.structure.as_ref());
+            self.number(course.folds.len() as u64);
+            for fold in &course.folds {
+                self.fold_of_days(fold);
+            }
+            self.number(course.unreadable.len() as u64);
+            for date in &course.unreadable {
+                self.text(&date.to_string());
+            }
+        }
+        self
     }
 
     fn join_part(&mut self, part: &JoinPart) -> &mut Self {

@@ -1,6 +1,9 @@
 //! How each recipe is made: inputs left, outputs right; pure, and on the caller's thread.
 
 use std::io::{self, Read};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::decode::{Layers, tar};
 use crate::edx::course_run::CourseId;
@@ -8,7 +11,8 @@ use crate::edx::table::Dialect;
 use crate::edx::tracking_log::{CourseRule, Evidence};
 use crate::error::{Error, Result};
 use crate::recipe::joined::JoinInput;
-use crate::recipe::{Artifact, JoinPart, Output, Outputs, Part, Recipe, joined, split, unattributed};
+use crate::recipe::{Artifact, Content, JoinPart, Output, Outputs, Part, Recipe, joined, split, unattributed};
+use crate::sqlite::ScratchSpace;
 
 /// What a recipe reads; the engine gives it.
 pub trait Inputs {
@@ -16,7 +20,13 @@ pub trait Inputs {
     fn decoded(&self, part: &Part, layers: &Layers) -> Result<Box<dyn Read + Send>>;
 
     /// Another artifact's content, complete and verified.
-    fn artifact(&self, artifact: &Artifact) -> Result<Box<dyn Read + Send>>;
+    fn artifact(&self, artifact: &Artifact) -> Result<Box<dyn Content>>;
+
+    /// What a run of another recipe found; it is run if it never was.
+    fn summary(&self, recipe: &Recipe) -> Result<Summary>;
+
+    /// Sealed room for what does not fit into memory; counted in the cache's limit, gone when dropped.
+    fn scratch(&self) -> Arc<dyn ScratchSpace>;
 }
 
 /// What a finished run found besides its outputs' bytes.
@@ -29,10 +39,24 @@ pub struct Summary {
     /// `Day`: lines, and those of them that are no events.
     pub lines: u64,
     pub malformed: u64,
-    /// `Unpacked`: paths of the files, sorted.
+    /// `Unpacked`: paths of the files, sorted. `Database`: its tables, in their order.
     pub members: Vec<String>,
+    /// `Tallies`: the courses with lines, sorted by id.
+    pub tallied: Vec<Tallied>,
     /// `Joined`, `Unpacked`: what was left out and why, in order of name.
     pub skipped: Vec<(String, String)>,
+}
+
+/// One course in a day's tallies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tallied {
+    pub course: String,
+    /// BLAKE3 of its slice.
+    pub digest: [u8; 32],
+    /// Bytes of its slice.
+    pub bytes: u64,
+    /// Its lines.
+    pub events: u64,
 }
 
 impl Recipe {
@@ -58,6 +82,16 @@ impl Recipe {
                 let mut tar = inputs.decoded(package, &Layers::of(package.base_name()).0)?;
                 unpack(&mut tar, outputs)
             }
+            Recipe::Late(_) => Err(Error::internal("a file of many days was asked for unresolved")),
+            Recipe::Tallies { .. }
+            | Recipe::Fold(_)
+            | Recipe::Database(_)
+            | Recipe::Sheet { .. }
+            | Recipe::VideoErrors { .. }
+            | Recipe::Learner(_)
+            | Recipe::Roster(_)
+            | Recipe::Gzipped { .. }
+            | Recipe::OptIn(_) => Err(Error::internal("cannot be made yet")),
         }
     }
 }
@@ -83,7 +117,7 @@ fn merge(
 
 /// The same bytes, in memory where they are few: a scan of the site mentions thousands of ids in a day, and a process
 /// may open fewer files than that.
-fn read_if_small(mut content: Box<dyn Read + Send>) -> Result<Box<dyn Read>> {
+fn read_if_small(mut content: Box<dyn Content>) -> Result<Box<dyn Read>> {
     const SMALL_BYTES: u64 = 4 << 10;
     let mut head = Vec::new();
     content.by_ref().take(SMALL_BYTES).read_to_end(&mut head)?;

@@ -6,7 +6,7 @@ use super::view::Listing;
 use super::{Body, Node, Tree, missing};
 use crate::catalog::courses::Course;
 use crate::catalog::day_log::DayLog;
-use crate::catalog::window::{Window, date};
+use crate::edx::window::{Window, date};
 use crate::edx::tracking_log::Evidence;
 use crate::error::Result;
 use crate::recipe::{Artifact, Output, Part, Recipe};

@@ -11,7 +11,7 @@ use super::snapshot_files;
 use super::view::{Listing, View};
 use super::{Body, Node, Page, Tree, missing};
 use crate::catalog::Snapshot;
-use crate::catalog::window::Window;
+use crate::edx::window::Window;
 use crate::edx::course_run::CourseId;
 use crate::error::Result;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::Snapshot;
 use crate::catalog::courses::Course;
-use crate::catalog::window::Window;
+use crate::edx::window::Window;
 
 /// The scope of everything outside a course folder.
 pub(super) struct Organisation;

@@ -3,7 +3,7 @@
 use super::scope::CourseScope;
 use super::view::{Listing, View, list_in, lookup_in};
 use super::{Node, Tree, WINDOW, missing};
-use crate::catalog::window::Window;
+use crate::edx::window::Window;
 use crate::error::Result;
 
 pub(super) struct Between;

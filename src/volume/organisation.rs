@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::catalog::Catalog;
 use crate::catalog::problem::Problem;
-use crate::catalog::window::Window;
+use crate::edx::window::Window;
 use crate::edx::course_run::CourseId;
 use crate::edx::course_structure;
 use crate::edx::tracking_log::{CourseRule, Evidence};

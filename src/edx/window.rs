@@ -1,5 +1,6 @@
 //! A span of days, as window folders and the filter write it.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use jiff::civil::Date;
@@ -41,6 +42,14 @@ impl Window {
     pub fn range(self) -> Option<RangeInclusive<Date>> {
         let (from, to) = (self.from.unwrap_or(Date::MIN), self.to.unwrap_or(Date::MAX));
         (from <= to).then_some(from..=to)
+    }
+}
+
+impl fmt::Display for Window {
+    /// As a window's folder is called; `_` for every day.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
+        write!(f, "{}_{}", side(self.from), side(self.to))
     }
 }
 

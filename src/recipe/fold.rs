@@ -1,0 +1,1 @@
+//! Some days of one course, merged into one run of tallies.

@@ -1,0 +1,1 @@
+//! `email_opt_in.csv`: who may be written to, joined to their profiles.
