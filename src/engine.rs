@@ -13,7 +13,7 @@ mod run;
 pub mod size;
 pub mod wait;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -23,15 +23,16 @@ use crate::engine::flight::{Flight, Flights};
 use crate::engine::input::Encoded;
 use crate::engine::ledger::{Known, Ledger, RecipeKey};
 use crate::engine::outputs::Fact;
-use crate::engine::run::Run;
+use crate::engine::run::{Purpose, Run};
 use crate::engine::size::{Size, stand_in};
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::make::Summary;
+use crate::recipe::tallies::TallyParams;
 use crate::recipe::{Artifact, Output, Recipe};
 use crate::source::Source;
 use crate::store::Store;
-use crate::store::blob::{Blob, Keep};
+use crate::store::blob::Blob;
 
 /// Runs that one open waits for: of the indexer's, which may keep nothing; its own; more where others evict it at once.
 const MOST_RUNS: usize = 5;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub patience: Duration,
     /// Encoded bytes a second for runs that nobody waits for.
     pub background_rate: Option<u64>,
+    /// How a day's pass tallies it as well; None: it does not.
+    pub tallies: Option<Arc<TallyParams>>,
 }
 
 /// Makes artifacts, each once, and remembers what it learned. Cheap to clone.
@@ -74,7 +77,9 @@ struct Shared {
     patience: Duration,
     flights: Flights<RecipeKey, Arc<Run>>,
     slots: Slots,
+    tallies: Option<Arc<TallyParams>>,
     decoded_objects: AtomicU64,
+    runs: AtomicU64,
 }
 
 /// A run under way, for `status`.
@@ -103,7 +108,9 @@ impl Engine {
             flights: Flights::default(),
             // More than cores: some wait for the source.
             slots: Slots::new(2 * thread::available_parallelism().map_or(2, |n| n.get().max(2))),
+            tallies: parts.tallies,
             decoded_objects: AtomicU64::new(0),
+            runs: AtomicU64::new(0),
         };
         Engine { shared: Arc::new(shared) }
     }
@@ -137,12 +144,7 @@ impl Engine {
 
     /// True if `open` would answer at once.
     pub fn is_cached(&self, artifact: &Artifact) -> bool {
-        let key = self.shared.ledger.recipe_key(&artifact.recipe);
-        match self.shared.ledger.known(&key, &artifact.output) {
-            Ok(Known::Absent) => true,
-            Ok(Known::Fact(fact)) => fact.bytes == 0 || self.shared.store.contains(&fact.digest),
-            _ => false,
-        }
+        self.shared.is_cached(&self.shared.ledger.recipe_key(&artifact.recipe), &artifact.output)
     }
 
     /// The content, complete and verified. Errors: the run's; `WouldWait`, `Interrupted`, `TimedOut` by `wait`.
@@ -202,7 +204,7 @@ impl Engine {
         let (flight, _) = self.shared.flights.join(key, || recipe.label());
         if flight.claim() {
             match done() {
-                Ok(None) => self.shared.run(key, recipe, &flight, Keep::IfRoom),
+                Ok(None) => self.shared.run(key, recipe, &flight, Purpose::Index),
                 Ok(Some(summary)) => self.shared.flights.land(key, &flight, Ok(Arc::new(Run::landed(summary)))),
                 Err(error) => self.shared.flights.land(key, &flight, Err(error)),
             }
@@ -224,9 +226,44 @@ impl Engine {
         running
     }
 
-    /// Recipes run to a good end since this engine was made.
+    /// Runs that read the source and came to a good end since this engine was made; joins of them count as well.
     pub fn decoded_objects(&self) -> u64 {
         self.shared.decoded_objects.load(Ordering::Relaxed)
+    }
+
+    /// Recipes made so far: while this stands still, nothing has become known.
+    pub fn runs(&self) -> u64 {
+        self.shared.runs.load(Ordering::Relaxed)
+    }
+
+    /// Makes recipes, a few at a time, those that are not known yet or have left the cache; each with its error, if any.
+    ///
+    /// Errors: `Interrupted` by `wait`; then the others may not have been tried.
+    pub fn prepare(&self, artifacts: &[Artifact], wait: Wait<'_>) -> Result<Vec<(Recipe, Error)>> {
+        let next = AtomicUsize::new(0);
+        let failed = Mutex::new(Vec::new());
+        let work = || {
+            while let Some(artifact) = artifacts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(error) = self.open(artifact, wait) {
+                    let stop = error.kind() == ErrorKind::Interrupted;
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).push((artifact.recipe.clone(), error));
+                    if stop {
+                        return;
+                    }
+                }
+            }
+        };
+        thread::scope(|scope| {
+            // Two: each pass over a day keeps more than one core busy, but waits for the source at times.
+            let other = thread::Builder::new().name("prepare".into()).spawn_scoped(scope, work);
+            work();
+            drop(other);
+        });
+        let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match failed.iter().find(|(_, error)| error.kind() == ErrorKind::Interrupted) {
+            Some((_, error)) => Err(error.clone()),
+            None => Ok(failed),
+        }
     }
 
     /// The flight for an artifact's recipe; if there is none, one that runs as soon as a slot is free.
@@ -253,6 +290,14 @@ impl Engine {
 }
 
 impl Shared {
+    fn is_cached(&self, key: &RecipeKey, output: &Output) -> bool {
+        match self.ledger.known(key, output) {
+            Ok(Known::Absent) => true,
+            Ok(Known::Fact(fact)) => fact.bytes == 0 || self.store.contains(&fact.digest),
+            _ => false,
+        }
+    }
+
     /// An output that is known and in the store, or known to be empty.
     fn at_hand(&self, key: &RecipeKey, output: &Output) -> Result<Option<Blob>> {
         self.at_hand_if(key, output, |_| true)
@@ -281,7 +326,7 @@ impl Shared {
     /// Between a caller's look at the store and its flight, another flight may have landed.
     fn look_again_and_run(&self, key: &RecipeKey, artifact: &Artifact, flight: &Arc<Flight<Arc<Run>>>) {
         match self.at_hand(key, &artifact.output) {
-            Ok(None) => self.run(key, &artifact.recipe, flight, Keep::Always),
+            Ok(None) => self.run(key, &artifact.recipe, flight, Purpose::Open),
             Ok(Some(_)) => self.flights.land(key, flight, Ok(Arc::new(Run::default()))),
             Err(error) => self.flights.land(key, flight, Err(error)),
         }

@@ -30,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::recipe::{Artifact, Part, Recipe};
 
 use scope::{CourseScope, Organisation};
+pub use snapshot_files::artifact as decrypted;
 use view::{View, list_in, lookup_in};
 
 /// What stands under one path.

@@ -3,6 +3,7 @@
 //! One organisation's tree is the root; of several, each is a folder in it, and nothing of them is ever merged.
 
 mod data_key;
+mod derived;
 mod directory;
 mod faults;
 mod learned;

@@ -1,6 +1,6 @@
 //! A run's outputs: temporary until the run has ended well; no decoding.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::{Output, Outputs, Slot};
 use crate::store::Store;
 use crate::store::blob::{Blob, BlobWriter, Digest, Draft, Keep};
@@ -62,6 +62,41 @@ impl Outputs for Drafts<'_> {
     fn append(&mut self, slot: Slot, bytes: &[u8]) -> Result<()> {
         let writer = self.writers.get_mut(slot.0).map(|(_, writer)| writer);
         writer.ok_or_else(|| Error::internal("a run wrote to an output that it had not created"))?.append(bytes)
+    }
+}
+
+/// Outputs that may be lost for want of room, without harm to the run that they are made in.
+pub struct Dispensable<'a>(Option<Drafts<'a>>);
+
+impl<'a> Dispensable<'a> {
+    pub fn new(drafts: Drafts<'a>) -> Self {
+        Dispensable(Some(drafts))
+    }
+
+    /// None: there was no room.
+    pub fn into_drafts(self) -> Option<Drafts<'a>> {
+        self.0
+    }
+
+    fn attempt<T>(&mut self, instead: T, write: impl FnOnce(&mut Drafts<'a>) -> Result<T>) -> Result<T> {
+        let Some(drafts) = &mut self.0 else { return Ok(instead) };
+        match write(drafts) {
+            Err(error) if error.kind() == ErrorKind::CacheFull => {
+                self.0 = None;
+                Ok(instead)
+            }
+            result => result,
+        }
+    }
+}
+
+impl Outputs for Dispensable<'_> {
+    fn create(&mut self, output: &Output) -> Result<Slot> {
+        self.attempt(Slot(0), |drafts| drafts.create(output))
+    }
+
+    fn append(&mut self, slot: Slot, bytes: &[u8]) -> Result<()> {
+        self.attempt((), |drafts| drafts.append(slot, bytes))
     }
 }
 

@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::decode::Layers;
+use crate::edx::course_run::CourseId;
+use crate::edx::tracking_log::Evidence;
 use crate::engine::Shared;
 use crate::engine::flight::{Flight, Progress};
 use crate::engine::input::{Encoded, Watch};
 use crate::engine::ledger::{RecipeKey, Recorded};
-use crate::engine::outputs::{Drafts, Made};
+use crate::engine::outputs::{Dispensable, Drafts, Made};
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
-use crate::recipe::make::{Inputs, Summary};
+use crate::recipe::make::{self, Inputs, Summary};
 use crate::recipe::{Artifact, Content, Output, Part, Recipe};
 use crate::sqlite::{Scratch, ScratchSpace};
 use crate::store::blob::{Blob, BlobReader, Keep};
@@ -80,6 +82,53 @@ impl Inputs for RunInputs<'_> {
     }
 }
 
+/// What a run is for, and so what it may evict for what it makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Somebody opens an output.
+    Open,
+    /// A day's tallies are wanted; its lines are kept if there is room.
+    Tally,
+    /// Somebody wants to know, and nothing is evicted for it.
+    Index,
+}
+
+impl Purpose {
+    fn keep(self) -> Keep {
+        match self {
+            Purpose::Open => Keep::Always,
+            Purpose::Tally | Purpose::Index => Keep::IfRoom,
+        }
+    }
+
+    fn keep_tallies(self) -> Keep {
+        match self {
+            Purpose::Open | Purpose::Tally => Keep::Always,
+            Purpose::Index => Keep::IfRoom,
+        }
+    }
+}
+
+/// Whether a recipe decodes something of the source, and not only what other runs made of it.
+fn reads_source(recipe: &Recipe) -> bool {
+    matches!(
+        recipe,
+        Recipe::Day { .. }
+            | Recipe::Unattributed { .. }
+            | Recipe::Merged { .. }
+            | Recipe::Decoded { .. }
+            | Recipe::Joined { .. }
+            | Recipe::Unpacked { .. }
+    )
+}
+
+/// A day's tallies, made in its pass and not yet visible.
+struct Beside<'a> {
+    recipe: Recipe,
+    drafts: Drafts<'a>,
+    summary: Summary,
+}
+
 struct NoSpace;
 
 impl ScratchSpace for NoSpace {
@@ -91,7 +140,7 @@ impl ScratchSpace for NoSpace {
 /// What a run itself reads of its source; nothing where it reads other runs' outputs.
 fn encoded_bytes(recipe: &Recipe) -> u64 {
     match recipe {
-        Recipe::Merged { .. } | Recipe::Gzipped { .. } => 0,
+        Recipe::Merged { .. } | Recipe::Gzipped { .. } | Recipe::Tallies { .. } => 0,
         recipe => recipe.input().map_or(0, Part::encoded_bytes),
     }
 }
@@ -118,11 +167,11 @@ impl Seek for Moving {
 
 impl Shared {
     /// Runs a claimed flight to its end and lands it.
-    pub(super) fn run(&self, key: &RecipeKey, recipe: &Recipe, flight: &Arc<RunFlight>, keep: Keep) {
+    pub(super) fn run(&self, key: &RecipeKey, recipe: &Recipe, flight: &Arc<RunFlight>, purpose: Purpose) {
         let begun = Instant::now();
         flight.progress.total_bytes.store(encoded_bytes(recipe), Ordering::Relaxed);
         // A panic must not leave waiters hanging; it is an error of ours and is told as one.
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.make(key, recipe, flight, keep)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.make(key, recipe, flight, purpose)));
         let result = outcome.unwrap_or_else(|_| Err(Error::internal("a run panicked").about(&flight.label)));
         match &result {
             Ok(_) => tracing::debug!(recipe = %flight.label, elapsed = ?begun.elapsed(), "made"),
@@ -134,27 +183,100 @@ impl Shared {
         self.flights.land(key, flight, result);
     }
 
-    fn make(&self, key: &RecipeKey, recipe: &Recipe, flight: &Arc<RunFlight>, keep: Keep) -> Result<Arc<Run>> {
+    fn make(&self, key: &RecipeKey, recipe: &Recipe, flight: &Arc<RunFlight>, purpose: Purpose) -> Result<Arc<Run>> {
+        if let Recipe::Tallies { log, rule, .. } = recipe
+            && let Some(made) = self.made_with_day(key, &Recipe::Day { log: log.clone(), rule: *rule }, purpose)?
+        {
+            return Ok(made);
+        }
         let mut encoded = self.encoded.clone();
-        if keep == Keep::Always {
+        if purpose != Purpose::Index {
             encoded.background_rate = None;
         }
-        let mut drafts = Drafts::new(&self.store, keep);
+        let mut drafts = Drafts::new(&self.store, purpose.keep());
         let inputs = RunInputs { shared: self, encoded, flight };
         // What a recipe itself finds wrong is about its input.
-        let about = || recipe.input().map_or_else(|| flight.label.clone(), Part::name);
-        let summary = recipe.make(&inputs, &mut drafts).map_err(|error| error.about(about()))?;
+        let about = |error: Error| error.about(recipe.input().map_or_else(|| flight.label.clone(), Part::name));
+        let (summary, beside) = match self.tallies_of(recipe)? {
+            Some(tallies) => self.make_with_tallies(recipe, tallies, &inputs, &mut drafts, purpose).map_err(about)?,
+            None => (recipe.make(&inputs, &mut drafts).map_err(about)?, None),
+        };
         let made = drafts.publish()?;
         self.observer.made(recipe, &summary)?;
-        let facts: Vec<_> = made.iter().map(|made| (made.output.clone(), made.fact.clone())).collect();
-        if self.ledger.record(key, &facts, &summary)? == Recorded::Different {
-            tracing::error!(recipe = %flight.label, "differs from its record; the new content is accepted");
-            let error = Error::new(ErrorKind::NotReproducible, "differs from what was made of the same object before");
-            return Err(error.about(&flight.label));
+        self.record(key, &flight.label, &made, &summary)?;
+        if let Some(beside) = beside
+            && let Err(error) = self.publish_beside(beside)
+        {
+            tracing::warn!(%error, recipe = %flight.label, "a day's tallies are not kept");
         }
-        self.decoded_objects.fetch_add(1, Ordering::Relaxed);
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        if reads_source(recipe) {
+            self.decoded_objects.fetch_add(1, Ordering::Relaxed);
+        }
         let made = made.into_iter().map(|made| (made.output.clone(), made)).collect();
         Ok(Arc::new(Run { made: Some(made), summary: Arc::new(summary) }))
+    }
+
+    fn record(&self, key: &RecipeKey, label: &str, made: &[Made], summary: &Summary) -> Result<()> {
+        let facts: Vec<_> = made.iter().map(|made| (made.output.clone(), made.fact.clone())).collect();
+        if self.ledger.record(key, &facts, summary)? == Recorded::Different {
+            tracing::error!(recipe = %label, "differs from its record; the new content is accepted");
+            let error = Error::new(ErrorKind::NotReproducible, "differs from what was made of the same object before");
+            return Err(error.about(label));
+        }
+        Ok(())
+    }
+
+    /// The tallies that the pass over a day makes as well: where they are wanted, and not there yet.
+    fn tallies_of(&self, recipe: &Recipe) -> Result<Option<Recipe>> {
+        let (Recipe::Day { log, rule }, Some(params)) = (recipe, &self.tallies) else { return Ok(None) };
+        let tallies = Recipe::Tallies { log: log.clone(), rule: *rule, params: params.clone() };
+        let key = self.ledger.recipe_key(&tallies);
+        let there = self.at_hand(&key, &Output::Whole)?.is_some() && self.at_hand(&key, &Output::Lines)?.is_some();
+        Ok((!there).then_some(tallies))
+    }
+
+    fn make_with_tallies<'a>(
+        &'a self,
+        day: &Recipe,
+        tallies: Recipe,
+        inputs: &RunInputs<'_>,
+        drafts: &mut Drafts<'_>,
+        purpose: Purpose,
+    ) -> Result<(Summary, Option<Beside<'a>>)> {
+        let (Recipe::Day { log, rule }, Recipe::Tallies { params, .. }) = (day, &tallies) else {
+            return Err(Error::internal("only days are tallied"));
+        };
+        let mut outputs = Dispensable::new(Drafts::new(&self.store, purpose.keep_tallies()));
+        let (summary, tallied) = make::make_with_tallies((log, *rule, params), inputs, drafts, &mut outputs)?;
+        Ok((summary, outputs.into_drafts().map(|drafts| Beside { recipe: tallies, drafts, summary: tallied })))
+    }
+
+    fn publish_beside(&self, beside: Beside<'_>) -> Result<()> {
+        let made = beside.drafts.publish()?;
+        let key = self.ledger.recipe_key(&beside.recipe);
+        self.record(&key, &beside.recipe.label(), &made, &beside.summary)
+    }
+
+    /// Tallies that came out of the day's pass, since its segments are not all at hand to make them of.
+    fn made_with_day(&self, tallies: &RecipeKey, day: &Recipe, purpose: Purpose) -> Result<Option<Arc<Run>>> {
+        let day_key = self.ledger.recipe_key(day);
+        if let Some(summary) = self.ledger.summary(&day_key)? {
+            let segment = |(id, _): &(CourseId, Evidence)| self.is_cached(&day_key, &Output::Course(id.clone()));
+            if summary.courses.iter().all(segment) {
+                return Ok(None);
+            }
+        }
+        let (flight, _) = self.flights.join(&day_key, || day.label());
+        if flight.claim() {
+            // Who wants tallies does not look at the lines.
+            let purpose = if purpose == Purpose::Open { Purpose::Tally } else { purpose };
+            self.run(&day_key, day, &flight, purpose);
+        }
+        flight.wait(Wait::Until(&|| false), self.patience, &self.encoded.moved)?;
+        let there = self.at_hand(tallies, &Output::Whole)?.is_some();
+        let summary = if there { self.ledger.summary(tallies)? } else { None };
+        Ok(summary.map(|summary| Arc::new(Run::landed(summary))))
     }
 
     /// What a run of `recipe` found; run on this thread if nobody has.
@@ -167,7 +289,7 @@ impl Shared {
             let (flight, _) = self.flights.join(&key, || recipe.label());
             if flight.claim() {
                 match self.ledger.summary(&key) {
-                    Ok(None) => self.run(&key, recipe, &flight, Keep::Always),
+                    Ok(None) => self.run(&key, recipe, &flight, Purpose::Open),
                     Ok(Some(summary)) => self.flights.land(&key, &flight, Ok(Arc::new(Run::landed(summary)))),
                     Err(error) => self.flights.land(&key, &flight, Err(error)),
                 }

@@ -11,7 +11,10 @@ use crate::edx::table::Dialect;
 use crate::edx::tracking_log::{CourseRule, Evidence};
 use crate::error::{Error, Result};
 use crate::recipe::joined::JoinInput;
-use crate::recipe::{Artifact, Content, JoinPart, Output, Outputs, Part, Recipe, joined, split, unattributed};
+use crate::recipe::tallies::{Counting, TallyParams};
+use crate::recipe::{
+    Artifact, Content, JoinPart, Output, Outputs, Part, Recipe, joined, split, tallies, unattributed,
+};
 use crate::sqlite::ScratchSpace;
 
 /// What a recipe reads; the engine gives it.
@@ -64,12 +67,8 @@ impl Recipe {
     /// `CacheFull` by the outputs.
     pub fn make(&self, inputs: &dyn Inputs, outputs: &mut dyn Outputs) -> Result<Summary> {
         match self {
-            Recipe::Day { log, rule } => {
-                let mut lines = inputs.decoded(log, &Layers::of(log.base_name()).0)?;
-                let day = split::split(&mut lines, *rule, outputs)?;
-                let (courses, lineless) = (day.courses, day.lineless);
-                Ok(Summary { courses, lineless, lines: day.lines, malformed: day.malformed, ..Summary::default() })
-            }
+            Recipe::Day { log, rule } => split_day(log, *rule, inputs, outputs, None),
+            Recipe::Tallies { log, rule, params } => tallies::of_segments(log, *rule, params, inputs, outputs),
             Recipe::Unattributed { .. } => Err(Error::internal("unattributed lines were asked for unresolved")),
             Recipe::Merged { log, rule, ids } => merge(log, *rule, ids, inputs, outputs),
             Recipe::Decoded { part, layers } => {
@@ -83,8 +82,7 @@ impl Recipe {
                 unpack(&mut tar, outputs)
             }
             Recipe::Late(_) => Err(Error::internal("a file of many days was asked for unresolved")),
-            Recipe::Tallies { .. }
-            | Recipe::Fold(_)
+            Recipe::Fold(_)
             | Recipe::Database(_)
             | Recipe::Sheet { .. }
             | Recipe::VideoErrors { .. }
@@ -94,6 +92,31 @@ impl Recipe {
             | Recipe::OptIn(_) => Err(Error::internal("cannot be made yet")),
         }
     }
+}
+
+/// Makes a day, and in the same pass its tallies: their summaries.
+pub fn make_with_tallies(
+    (log, rule, params): (&Part, CourseRule, &TallyParams),
+    inputs: &dyn Inputs,
+    outputs: &mut dyn Outputs,
+    tallies: &mut dyn Outputs,
+) -> Result<(Summary, Summary)> {
+    let mut counting = Counting::begin(log, params, tallies)?;
+    let day = split_day(log, rule, inputs, outputs, Some(&mut counting))?;
+    Ok((day, counting.finish()?))
+}
+
+fn split_day(
+    log: &Part,
+    rule: CourseRule,
+    inputs: &dyn Inputs,
+    outputs: &mut dyn Outputs,
+    counting: Option<&mut Counting<'_>>,
+) -> Result<Summary> {
+    let mut lines = inputs.decoded(log, &Layers::of(log.base_name()).0)?;
+    let day = split::split(&mut lines, rule, outputs, counting)?;
+    let (courses, lineless) = (day.courses, day.lineless);
+    Ok(Summary { courses, lineless, lines: day.lines, malformed: day.malformed, ..Summary::default() })
 }
 
 fn merge(

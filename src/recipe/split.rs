@@ -18,6 +18,7 @@ use crate::edx::tracking_log::{
     Attribution, CourseRule, Evidence, Fields, Stated, attribute_fields, payload_course, scan, stated_course,
 };
 use crate::error::Result;
+use crate::recipe::tallies::Counting;
 use crate::recipe::{Output, Outputs, Slot};
 
 use lines::{LINE_LIMIT, Lines, Piece};
@@ -36,10 +37,15 @@ pub struct DaySummary {
     pub plain_bytes: u64,
 }
 
-/// Splits `log` by `rule`. Outputs: `Loose` and `Order` always, and one `Course` for each id when it is first seen.
+/// Splits `log` by `rule`, and counts its courses' events in `counting`. Outputs: `Loose` and `Order` always, and one `Course` for each id when it is first seen.
 ///
 /// Memory: the longest line, 65 MiB at most, and what the ids of a day take. Errors: the log's, the outputs'.
-pub fn split(log: &mut dyn Read, rule: CourseRule, outputs: &mut dyn Outputs) -> Result<DaySummary> {
+pub fn split(
+    log: &mut dyn Read,
+    rule: CourseRule,
+    outputs: &mut dyn Outputs,
+    counting: Option<&mut Counting<'_>>,
+) -> Result<DaySummary> {
     let loose = outputs.create(&Output::Loose)?;
     let order = outputs.create(&Output::Order)?;
     let mut splitter = Splitter {
@@ -51,6 +57,7 @@ pub fn split(log: &mut dyn Read, rule: CourseRule, outputs: &mut dyn Outputs) ->
         order: OrderWriter::new(order),
         summary: DaySummary::default(),
         outputs,
+        counting,
     };
     let mut lines = Lines::new(log);
     while let Some(piece) = lines.next()? {
@@ -74,7 +81,7 @@ struct Course {
 /// Index into the day's courses; None is `Loose`.
 type Place = Option<usize>;
 
-struct Splitter<'o> {
+struct Splitter<'o, 'c> {
     rule: CourseRule,
     courses: Vec<Course>,
     numbers: HashMap<CourseId, usize>,
@@ -83,9 +90,10 @@ struct Splitter<'o> {
     order: OrderWriter,
     summary: DaySummary,
     outputs: &'o mut dyn Outputs,
+    counting: Option<&'o mut Counting<'c>>,
 }
 
-impl Splitter<'_> {
+impl Splitter<'_, '_> {
     /// Appends whole lines (the log's last one may lack its line end), neighbours of one course at once.
     fn split_lines(&mut self, lines: &[u8]) -> Result<()> {
         let mut run_start = 0;
@@ -135,10 +143,14 @@ impl Splitter<'_> {
         };
         self.summary.lines += 1;
         let raw_id = fields.course_id().unwrap_or_default();
-        match self.known.get(raw_id) {
-            Some(place) => Ok(place),
-            None => self.place_anew(&fields, raw_id),
+        let place = match self.known.get(raw_id) {
+            Some(place) => place,
+            None => self.place_anew(&fields, raw_id)?,
+        };
+        if let (Some(number), Some(counting)) = (place, &mut self.counting) {
+            counting.add(number, &self.courses[number].id, line, &fields)?;
         }
+        Ok(place)
     }
 
     fn place_anew(&mut self, fields: &Fields<'_>, raw_id: &[u8]) -> Result<Place> {

@@ -27,9 +27,13 @@ pub(super) fn part(member: &Member<'_>) -> Part {
 
 /// A member without its encryption.
 pub(super) fn decrypted(member: &Member<'_>) -> Node {
+    Node::File { body: Body::Artifact(artifact(member)), modified: member.object.modified }
+}
+
+/// What such a file is made of.
+pub fn artifact(member: &Member<'_>) -> Artifact {
     let recipe = Recipe::Decoded { part: part(member), layers: member.layers.clone() };
-    let body = Body::Artifact(Artifact { recipe, output: Output::Whole });
-    Node::File { body, modified: member.object.modified }
+    Artifact { recipe, output: Output::Whole }
 }
 
 /// A table's file name, if the kind is one.

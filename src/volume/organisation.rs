@@ -16,10 +16,12 @@ use crate::engine::indexer::Indexer;
 use crate::engine::size::Size;
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::tallies::TallyParams;
 use crate::recipe::{Artifact, Output, Part, Recipe};
 use crate::store::Store;
 use crate::store::blob::Blob;
 use crate::tree::{Body, Known, Node, Page, Tree};
+use crate::volume::derived::{Resolution, Resolved};
 use crate::volume::faults::Fault;
 use crate::volume::learned::Learned;
 use crate::volume::records::{Records, Refreshed};
@@ -31,11 +33,14 @@ pub struct Organisation {
     pub(super) engine: Engine,
     pub(super) store: Store,
     pub(super) rule: CourseRule,
+    /// How days are tallied.
+    pub(super) tallies: Arc<TallyParams>,
     pub(super) sizes: Sizes,
     /// How long `--sizes exact` lets a `stat` wait.
     pub(super) patience: Duration,
     pub(super) indexer: Option<Indexer>,
     pub(super) learned: Learned,
+    pub(super) resolved: Resolved,
 }
 
 impl Organisation {
@@ -67,9 +72,11 @@ impl Organisation {
     }
 
     fn size_now(&self, artifact: &Artifact) -> Size {
-        match self.resolve(artifact) {
-            Some(resolved) => self.engine.size(&resolved),
-            None => self.engine.size(artifact),
+        let known = self.resolve(artifact).map(|resolved| self.engine.size(&resolved));
+        match (known, &artifact.recipe) {
+            (None | Some(Size::StandIn(_)), Recipe::Late(late)) => self.late_stand_in(late),
+            (Some(size), _) => size,
+            (None, _) => self.engine.size(artifact),
         }
     }
 
@@ -98,7 +105,16 @@ impl Organisation {
 
     /// Measures an artifact's recipe and keeps its content if there is room.
     pub fn fill(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<()> {
-        self.engine.fill(&self.settle(artifact, wait)?, wait)
+        self.engine.fill(&self.settle(artifact, wait)?, wait)?;
+        // A day that was decoded when nothing was tallied yet.
+        if let Recipe::Day { log, rule } = &artifact.recipe {
+            self.engine.index(&self.tallies_of(log, *rule), wait)?;
+        }
+        Ok(())
+    }
+
+    fn tallies_of(&self, log: &Part, rule: CourseRule) -> Recipe {
+        Recipe::Tallies { log: log.clone(), rule, params: self.tallies.clone() }
     }
 
     pub fn provenance(&self, artifact: &Artifact) -> Provenance {
@@ -109,12 +125,18 @@ impl Organisation {
             source: input.map_or_else(|| resolved.recipe.label(), Part::name),
             etag: input.map_or_else(String::new, |part| part.object.etag.as_str().to_owned()),
             cached: self.engine.is_cached(resolved),
-            needs: self.needs(resolved),
+            needs: self.needs(artifact),
         }
     }
 
     fn needs(&self, artifact: &Artifact) -> usize {
-        let missing = |artifact: &Artifact| usize::from(!self.engine.is_cached(artifact));
+        if let Recipe::Late(late) = &artifact.recipe {
+            return self.late_needs(late);
+        }
+        let is_cached = |artifact: &Artifact| {
+            self.resolve(artifact).as_ref().is_some_and(|resolved| self.engine.is_cached(resolved))
+        };
+        let missing = |artifact: &Artifact| usize::from(!is_cached(artifact));
         match (&artifact.recipe, missing(artifact)) {
             (Recipe::Joined { parts, .. }, 1) => parts.iter().map(|part| missing(&part.artifact())).sum(),
             (_, missing) => missing,
@@ -166,7 +188,12 @@ impl Organisation {
 
     pub fn plan_indexing(&self) {
         if let Some(indexer) = &self.indexer {
-            indexer.plan(self.worth_indexing().into_iter().map(|artifact| artifact.recipe));
+            let recipe = |artifact: Artifact| match artifact.recipe {
+                // Its pass makes the segments as well.
+                Recipe::Day { log, rule } => self.tallies_of(&log, rule),
+                recipe => recipe,
+            };
+            indexer.plan(self.worth_indexing().into_iter().map(recipe));
         }
     }
 
@@ -197,12 +224,16 @@ impl Organisation {
     fn first_recipe(&self, artifact: Artifact) -> Recipe {
         match artifact.recipe {
             Recipe::Unattributed { log, rule } => Recipe::Day { log, rule },
+            Recipe::Gzipped { content } => self.first_recipe(*content),
             recipe => recipe,
         }
     }
 
     /// The artifact with nothing left open, running the day it depends on if need be.
     fn settle(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Artifact> {
+        if let Recipe::Late(late) = &artifact.recipe {
+            return self.settle_late(late, wait);
+        }
         if let Some(resolved) = self.resolve(artifact) {
             return Ok(resolved);
         }
@@ -223,6 +254,14 @@ impl Organisation {
     fn resolve(&self, artifact: &Artifact) -> Option<Artifact> {
         match (&artifact.recipe, &artifact.output) {
             (Recipe::Unattributed { log, rule }, _) => self.resolve_unattributed(log, *rule),
+            (Recipe::Late(late), _) => match self.resolve_late(late)? {
+                Resolution::Known(artifact) => Some(artifact),
+                Resolution::Missing(_) => None,
+            },
+            (Recipe::Gzipped { content }, _) => {
+                let content = Box::new(self.resolve(content)?);
+                Some(Artifact { recipe: Recipe::Gzipped { content }, output: artifact.output.clone() })
+            }
             (Recipe::Day { log, .. }, Output::OfFolder(folder)) => {
                 let summary = self.engine.summary(&artifact.recipe)?;
                 let site = self.records.site_of(log)?;
@@ -258,7 +297,7 @@ impl Organisation {
             let with_lines = summary.courses.into_iter().map(|(id, _)| id);
             Some(with_lines.filter(|id| summary.lineless.binary_search(id).is_err()).collect())
         };
-        self.learned.day(&log.object, self.engine.decoded_objects(), look_up, answer)
+        self.learned.day(&log.object, self.engine.runs(), look_up, answer)
     }
 
     fn tree<'a>(&'a self, catalog: &'a Catalog) -> Tree<'a> {

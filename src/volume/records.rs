@@ -1,7 +1,7 @@
 //! What one organisation knows between refreshes: the last listing and its catalog, the courses met, the faults.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::make::Summary;
 use crate::recipe::{Part, Recipe};
 use crate::source::{Availability, ETag, ObjectId, ObjectKey, ObjectMeta, Source};
+use crate::volume::derived::is_unreadable;
 use crate::volume::directory::{self, Directories};
 use crate::volume::faults::Faults;
 use crate::volume::met::{Met, News};
@@ -39,6 +40,15 @@ pub struct Records {
     /// Held by the one refresh under way.
     refreshing: Mutex<()>,
     on_change: Mutex<Vec<Box<dyn Fn() + Send>>>,
+    unreadable: Mutex<Unreadable>,
+}
+
+/// Days that could not be read since the source was listed.
+#[derive(Default)]
+struct Unreadable {
+    logs: HashSet<ObjectId>,
+    /// Counts changes.
+    version: u64,
 }
 
 struct State {
@@ -82,6 +92,7 @@ impl Records {
             state: RwLock::new(state),
             refreshing: Mutex::new(()),
             on_change: Mutex::new(Vec::new()),
+            unreadable: Mutex::default(),
         })
     }
 
@@ -95,6 +106,16 @@ impl Records {
             ObjectRole::DayLog { site, .. } => Some(site),
             _ => None,
         }
+    }
+
+    /// Whether a day's log was tried in vain, for a reason that will not pass by itself.
+    pub fn is_unreadable(&self, log: &ObjectId) -> bool {
+        self.unreadable().logs.contains(log)
+    }
+
+    /// Grows whenever another day turns out to be unreadable, or to be readable after all.
+    pub fn unreadable_version(&self) -> u64 {
+        self.unreadable().version
     }
 
     /// When the source was last listed with success; None before the first time.
@@ -156,6 +177,9 @@ impl Records {
         let present: HashMap<&str, &str> =
             listing.iter().map(|meta| (meta.id.key.as_str(), meta.id.etag.as_str())).collect();
         self.faults.forget(|fault| present.get(fault.object.as_str()) != Some(&fault.etag.as_str()));
+        // What could not be read may have been restored.
+        let version = self.unreadable_version() + 1;
+        *self.unreadable() = Unreadable { logs: HashSet::new(), version };
         let mut state = self.write();
         state.missing_directories = directory::missing(directories);
         state.listing = Arc::new(listing);
@@ -166,6 +190,10 @@ impl Records {
 
     fn directories(&self, listing: &[ObjectMeta]) -> Directories {
         directory::of_listing(&self.org, listing, &*self.source, &self.ledger)
+    }
+
+    fn unreadable(&self) -> MutexGuard<'_, Unreadable> {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self) {
@@ -186,6 +214,10 @@ impl Records {
 impl Observer for Records {
     fn made(&self, recipe: &Recipe, summary: &Summary) -> Result<()> {
         self.faults.note_success(recipe, summary);
+        if let Some(part) = recipe.input() {
+            let mut unreadable = self.unreadable();
+            unreadable.version += u64::from(unreadable.logs.remove(&part.object));
+        }
         let Recipe::Day { log, .. } = recipe else { return Ok(()) };
         let Some(site) = self.site_of(log) else { return Ok(()) };
         if self.met.meet(&site, &summary.courses)? == News::Some {
@@ -201,6 +233,12 @@ impl Observer for Records {
     fn failed(&self, recipe: &Recipe, error: &Error) {
         if error.kind() != ErrorKind::Changed {
             self.faults.note_failure(recipe, error);
+            if let Recipe::Day { log, .. } = recipe
+                && is_unreadable(error.kind())
+            {
+                let mut unreadable = self.unreadable();
+                unreadable.version += u64::from(unreadable.logs.insert(log.object.clone()));
+            }
             return;
         }
         // So that the next open finds the object as it is now.

@@ -12,11 +12,13 @@ use crate::engine::indexer::Indexer;
 use crate::engine::ledger::Ledger;
 use crate::engine::{Engine, Parts};
 use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::tallies::TallyParams;
 use crate::source::Source;
 use crate::source::folder::FolderSource;
 use crate::source::s3::{PathStyle, RequesterPays, S3Settings, S3Source};
 use crate::store::Store;
 use crate::store::seal::DataKey;
+use crate::volume::derived::Resolved;
 use crate::volume::learned::Learned;
 use crate::volume::organisation::Organisation;
 use crate::volume::records::Records;
@@ -111,6 +113,7 @@ impl Organisation {
         let ledger = Arc::new(Ledger::open(&folder.join("ledger.sqlite"), Arc::new(data_key))?);
         let filter = Filter::new(&settings.courses, settings.since, settings.until)?;
         let records = Arc::new(Records::recall(org, source.clone(), ledger.clone(), filter)?);
+        let tallies = Arc::new(TallyParams::default());
         let engine = Engine::new(Parts {
             source,
             keys,
@@ -119,6 +122,7 @@ impl Organisation {
             observer: records.clone(),
             patience: settings.timeout,
             background_rate: settings.index_rate,
+            tallies: Some(tallies.clone()),
         });
         let background = settings.index == Index::Background && freshness == Freshness::LastKnown;
         let organisation = Arc::new(Organisation {
@@ -127,9 +131,11 @@ impl Organisation {
             engine,
             store,
             rule: settings.course_rule,
+            tallies,
             sizes: settings.sizes,
             patience: settings.timeout,
             learned: Learned::default(),
+            resolved: Resolved::default(),
         });
         organisation.first_listing(freshness)?;
         Ok(organisation)

@@ -38,7 +38,7 @@ impl Read for Slow<'_> {
 
 fn run(log: &[u8], step: usize) -> (DaySummary, Kept) {
     let mut kept = Kept::default();
-    let summary = split(&mut Slow(log, step), CourseRule::Recall, &mut kept).expect("memory does not fail");
+    let summary = split(&mut Slow(log, step), CourseRule::Recall, &mut kept, None).expect("memory does not fail");
     (summary, kept)
 }
 
@@ -179,7 +179,7 @@ fn neighbours_of_one_course_are_appended_at_once() {
     }
     let log = stated("A/B/C", 1).repeat(100) + &stated("D/E/F", 1).repeat(100);
     let mut counted = Counted(0);
-    split(&mut log.as_bytes(), CourseRule::Recall, &mut counted).expect("memory does not fail");
+    split(&mut log.as_bytes(), CourseRule::Recall, &mut counted, None).expect("memory does not fail");
     assert_eq!(counted.0, 3, "two runs and the order");
 }
 

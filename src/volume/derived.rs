@@ -1,0 +1,368 @@
+//! What a file of many days comes to: its days' tallies and its snapshot's tables, or what is still to be made for it.
+//!
+//! A day that cannot be read is left out and named, so that one damaged object takes no course away; it is tried once
+//! in each mount. Days that cannot be reached are waited for, or are an error.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::civil::Date;
+use lru::LruCache;
+
+use crate::catalog::Catalog;
+use crate::catalog::courses::Course;
+use crate::edx::course_run::CourseId;
+use crate::edx::member_name::MemberKind;
+use crate::edx::window::Window;
+use crate::engine::size::{Size, stand_in};
+use crate::engine::wait::Wait;
+use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::derived::{
+    CourseInputs, Database, Fold, Late, LateFile, Learner, LearnerLines, Roster, Scope, TalliedDay,
+};
+use crate::recipe::{Artifact, Output, Part, Recipe};
+use crate::tree;
+use crate::volume::organisation::Organisation;
+
+/// The tables that a samced.db takes from a snapshot, in its order.
+const STANDARD_TABLES: [&str; 8] = [
+    "auth_userprofile",
+    "certificates_generatedcertificate",
+    "courseware_studentmodule",
+    "student_courseenrollment",
+    "student_languageproficiency",
+    "user_api_usercoursetag",
+    "wiki_article",
+    "wiki_articlerevision",
+];
+
+/// The one that the organisation's leaves out, for its size.
+const LEFT_OUT: &str = "courseware_studentmodule";
+
+/// How often days may change, or turn out to be missing, while they are made.
+const MOST_ROUNDS: usize = 4;
+
+/// What a file of many days comes to.
+pub(super) enum Resolution {
+    Known(Artifact),
+    /// These have to be made before it can be told.
+    Missing(Vec<Artifact>),
+}
+
+/// The days of a course, as far as they are tallied.
+#[derive(Default)]
+struct Days {
+    tallied: Vec<TalliedDay>,
+    unreadable: Vec<Date>,
+    missing: Vec<Artifact>,
+    /// Bytes of its slices.
+    bytes: u64,
+}
+
+/// What was found for the last few scopes.
+pub(super) struct Resolved(Mutex<LruCache<(Scope, Window), Found>>);
+
+/// Good for one catalog and what is known to be unreadable.
+struct Found {
+    catalog: Arc<Catalog>,
+    unreadable: u64,
+    database: Arc<Database>,
+}
+
+impl Default for Resolved {
+    fn default() -> Self {
+        const SCOPES: NonZeroUsize = NonZeroUsize::new(64).expect("is not zero");
+        Resolved(Mutex::new(LruCache::new(SCOPES)))
+    }
+}
+
+impl Organisation {
+    /// What `late` comes to; None where its course is gone.
+    pub(super) fn resolve_late(&self, late: &Late) -> Option<Resolution> {
+        let whole = |recipe| Resolution::Known(Artifact { recipe, output: Output::Whole });
+        if let LateFile::Learner { user, lines } = &late.file {
+            return self.resolve_learner(late, user, *lines);
+        }
+        Some(match self.database(&late.scope, late.window)? {
+            Err(missing) => Resolution::Missing(missing),
+            Ok(database) => whole(match &late.file {
+                LateFile::Sheet(table) => Recipe::Sheet { database, table: table.clone() },
+                LateFile::VideoErrors => {
+                    let folds = database.courses.iter().flat_map(|course| course.folds.iter().cloned()).collect();
+                    Recipe::VideoErrors { folds }
+                }
+                LateFile::Samced | LateFile::Learner { .. } => Recipe::Database(database),
+            }),
+        })
+    }
+
+    /// The file, with everything made that it has to be known by. Errors: those of days that cannot be reached;
+    /// `WouldWait`.
+    pub(super) fn settle_late(&self, late: &Late, wait: Wait<'_>) -> Result<Artifact> {
+        for _ in 0..MOST_ROUNDS {
+            let missing = match self.resolve_late(late).ok_or_else(|| Error::not_found("no such file"))? {
+                Resolution::Known(artifact) => return self.with_inputs(artifact, wait),
+                Resolution::Missing(missing) => missing,
+            };
+            if matches!(wait, Wait::Never) {
+                return Err(Error::new(ErrorKind::WouldWait, "needs days that are not decoded yet"));
+            }
+            let failed = self.engine.prepare(&missing, wait)?;
+            // An object that has changed is found anew; an unreadable one is left out.
+            let is_passed = |error: &Error| is_unreadable(error.kind()) || error.kind() == ErrorKind::Changed;
+            if let Some((_, error)) = failed.into_iter().find(|(_, error)| !is_passed(error)) {
+                return Err(error);
+            }
+        }
+        Err(Error::new(ErrorKind::Changed, "its days change while they are read").about(late.label()))
+    }
+
+    /// Makes a database's folds a few at a time, which its own run would do one by one.
+    fn with_inputs(&self, artifact: Artifact, wait: Wait<'_>) -> Result<Artifact> {
+        let folds: Vec<&Arc<Fold>> = match &artifact.recipe {
+            Recipe::Database(database) | Recipe::Sheet { database, .. } => {
+                database.courses.iter().flat_map(|course| &course.folds).collect()
+            }
+            _ => Vec::new(),
+        };
+        if matches!(wait, Wait::Never) || folds.len() < 2 || self.engine.is_cached(&artifact) {
+            return Ok(artifact);
+        }
+        if let Recipe::Sheet { database, .. } = &artifact.recipe
+            && self.engine.is_cached(&whole(Recipe::Database(database.clone())))
+        {
+            return Ok(artifact);
+        }
+        let folds = folds.into_iter().map(|fold| whole(Recipe::Fold(fold.clone())));
+        let missing: Vec<_> = folds.filter(|fold| !self.engine.is_cached(fold)).collect();
+        // What fails here fails in the run, which says what it was for.
+        self.engine.prepare(&missing, wait)?;
+        Ok(artifact)
+    }
+
+    /// A stand-in for the size of a file that is not made yet.
+    pub(super) fn late_stand_in(&self, late: &Late) -> Size {
+        let catalog = self.records.catalog();
+        let courses = courses_of(&catalog, &late.scope);
+        let table_bytes = |artifact: &Artifact| self.engine.size(artifact).bytes();
+        let mut bytes: u64 = 1 << 20;
+        for course in courses {
+            let inputs = snapshot_inputs(course, &late.scope, late.window);
+            let days = self.days_of(&catalog, course, late.window);
+            let of_course = match &late.file {
+                LateFile::Sheet(table) if STANDARD_TABLES.contains(&&**table) => {
+                    let found = inputs.tables.iter().find(|(name, _)| name == table);
+                    found.map_or(0, |(_, artifact)| 2 * table_bytes(artifact))
+                }
+                LateFile::Learner { .. } => self.segment_bytes(&catalog, course, late.window),
+                _ => {
+                    let tables = inputs.tables.iter().map(|(_, artifact)| artifact);
+                    let all = tables.chain(&inputs.forum).chain(&inputs.structure);
+                    let table_bytes = all.map(table_bytes).fold(0, u64::saturating_add);
+                    table_bytes.saturating_mul(2).saturating_add(4 * days.bytes)
+                }
+            };
+            bytes = bytes.saturating_add(of_course);
+        }
+        Size::StandIn(bytes.min(i64::MAX as u64 / 2))
+    }
+
+    /// Bytes of a course's lines, or of stand-ins for them.
+    fn segment_bytes(&self, catalog: &Catalog, course: &Course, window: Window) -> u64 {
+        let bytes = |log: Part| {
+            let recipe = Recipe::Day { log, rule: self.rule };
+            let output = course.id.as_ref().map_or(Output::Loose, |(id, _)| Output::Course(id.clone()));
+            let artifact = Artifact { recipe, output };
+            self.engine.known(&artifact).unwrap_or_else(|| stand_in(&artifact).bytes())
+        };
+        let logs = catalog.days(&course.site, window).map(|log| Part::whole(log.object.clone()));
+        logs.map(bytes).fold(0, u64::saturating_add)
+    }
+
+    /// How many objects are still to be decoded for it.
+    pub(super) fn late_needs(&self, late: &Late) -> usize {
+        let uncached = |artifacts: &mut dyn Iterator<Item = Artifact>| -> usize {
+            artifacts.filter(|artifact| !self.engine.is_cached(artifact)).count()
+        };
+        let artifact = match self.resolve_late(late) {
+            None => return 0,
+            Some(Resolution::Missing(missing)) => return missing.len() + self.undecoded_tables(late),
+            Some(Resolution::Known(artifact)) => artifact,
+        };
+        if self.engine.is_cached(&artifact) {
+            return 0;
+        }
+        let of_fold = |fold: &Fold| {
+            let is_made = self.engine.is_cached(&whole(Recipe::Fold(Arc::new(fold.clone()))));
+            if is_made { 0 } else { uncached(&mut fold.days.iter().map(|day| whole(day.tallies()))) }
+        };
+        match &artifact.recipe {
+            Recipe::Database(database) | Recipe::Sheet { database, .. } => {
+                let folds = database.courses.iter().flat_map(|course| &course.folds);
+                folds.map(|fold| of_fold(fold)).sum::<usize>() + self.undecoded_tables(late)
+            }
+            Recipe::VideoErrors { folds } => folds.iter().map(|fold| of_fold(fold)).sum(),
+            Recipe::Learner(learner) => {
+                let segments = learner.days.iter().map(|day| day.segment(&learner.course));
+                uncached(&mut segments.chain(learner.auth_user.clone()))
+            }
+            _ => 0,
+        }
+    }
+
+    fn undecoded_tables(&self, late: &Late) -> usize {
+        if !matches!(late.file, LateFile::Samced | LateFile::Sheet(_)) {
+            return 0;
+        }
+        let catalog = self.records.catalog();
+        let inputs = courses_of(&catalog, &late.scope).map(|course| snapshot_inputs(course, &late.scope, late.window));
+        inputs
+            .map(|inputs| {
+                let tables = inputs.tables.iter().map(|(_, artifact)| artifact);
+                let all = tables.chain(&inputs.forum).chain(&inputs.structure);
+                all.filter(|artifact| !self.engine.is_cached(artifact)).count()
+            })
+            .sum()
+    }
+
+    /// Everybody who has lines in a course; None while some of its days are not tallied.
+    pub(super) fn roster(&self, folder: &str, window: Window) -> Option<Artifact> {
+        let catalog = self.records.catalog();
+        let course = catalog.course(folder)?;
+        let days = self.days_of(&catalog, course, window);
+        let (id, _) = course.id.as_ref()?;
+        if !days.missing.is_empty() {
+            return None;
+        }
+        let roster = Roster { course: id.clone(), days: days.tallied, auth_user: auth_user(course, window) };
+        Some(whole(Recipe::Roster(Arc::new(roster))))
+    }
+
+    fn resolve_learner(&self, late: &Late, user: &Arc<str>, lines: LearnerLines) -> Option<Resolution> {
+        let Scope::Course(folder) = &late.scope else { return None };
+        let catalog = self.records.catalog();
+        let course = catalog.course(folder)?;
+        let days = self.days_of(&catalog, course, late.window);
+        if !days.missing.is_empty() {
+            return Some(Resolution::Missing(days.missing));
+        }
+        let Some((id, _)) = &course.id else {
+            // Nobody has lines in a course without any.
+            return Some(Resolution::Known(whole(Recipe::VideoErrors { folds: Vec::new() })));
+        };
+        let auth_user = auth_user(course, late.window);
+        let learner = Learner { course: id.clone(), user: user.clone(), lines, days: days.tallied, auth_user };
+        Some(Resolution::Known(whole(Recipe::Learner(Arc::new(learner)))))
+    }
+
+    /// A scope's database, or what is missing to know it; None where the course is gone.
+    fn database(&self, scope: &Scope, window: Window) -> Option<Result<Arc<Database>, Vec<Artifact>>> {
+        let catalog = self.records.catalog();
+        if let Scope::Course(folder) = scope {
+            catalog.course(folder)?;
+        }
+        let (place, unreadable) = ((scope.clone(), window), self.records.unreadable_version());
+        let mut resolved = self.resolved.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = resolved.get(&place)
+            && Arc::ptr_eq(&found.catalog, &catalog)
+            && found.unreadable == unreadable
+        {
+            return Some(Ok(found.database.clone()));
+        }
+        drop(resolved);
+        let mut missing = Vec::new();
+        let mut courses = Vec::new();
+        for course in courses_of(&catalog, scope) {
+            let days = self.days_of(&catalog, course, window);
+            missing.extend(days.missing);
+            let folds = course.id.as_ref().map(|(id, _)| by_month(id, days.tallied)).unwrap_or_default();
+            courses.push(CourseInputs { folds, unreadable: days.unreadable, ..snapshot_inputs(course, scope, window) });
+        }
+        if !missing.is_empty() {
+            // Courses of one site need the same days.
+            let mut seen = std::collections::HashSet::new();
+            missing.retain(|artifact| seen.insert(artifact.clone()));
+            return Some(Err(missing));
+        }
+        let database = Arc::new(Database { scope: scope.clone(), window, courses });
+        resolved = self.resolved.0.lock().unwrap_or_else(PoisonError::into_inner);
+        resolved.put(place, Found { catalog, unreadable, database: database.clone() });
+        Some(Ok(database))
+    }
+
+    fn days_of(&self, catalog: &Catalog, course: &Course, window: Window) -> Days {
+        let mut days = Days::default();
+        let nobody = CourseId::parse("course-v1:none+none+none").expect("is valid");
+        let id = course.id.as_ref().map_or(&nobody, |(id, _)| id);
+        for log in catalog.days(&course.site, window) {
+            let part = Part::whole(log.object.clone());
+            if part.encoded_bytes() == 0 || self.records.is_unreadable(&log.object) {
+                days.unreadable.push(log.date);
+                continue;
+            }
+            let tallies = Recipe::Tallies { log: part.clone(), rule: self.rule, params: self.tallies.clone() };
+            let look_up = || self.engine.summary(&tallies).map(|summary| summary.tallied);
+            match self.learned.slice(&log.object, id, self.engine.runs(), look_up) {
+                None => days.missing.push(whole(tallies)),
+                Some(None) => {}
+                Some(Some(slice)) => {
+                    days.bytes += slice.bytes;
+                    let (rule, params) = (self.rule, self.tallies.clone());
+                    days.tallied.push(TalliedDay { log: part, rule, params, date: log.date, digest: slice.digest });
+                }
+            }
+        }
+        days
+    }
+}
+
+/// Kinds of error after which a day is left out.
+pub(super) fn is_unreadable(kind: ErrorKind) -> bool {
+    kind.is_about_content() || matches!(kind, ErrorKind::Refused | ErrorKind::Archived | ErrorKind::NotFound)
+}
+
+fn whole(recipe: Recipe) -> Artifact {
+    Artifact { recipe, output: Output::Whole }
+}
+
+fn courses_of<'a>(catalog: &'a Catalog, scope: &'a Scope) -> impl Iterator<Item = &'a Arc<Course>> {
+    catalog.courses().filter(move |course| match scope {
+        Scope::Organisation => true,
+        Scope::Course(folder) => course.folder == *folder,
+    })
+}
+
+/// What a course's snapshot gives to a database; no days.
+fn snapshot_inputs(course: &Course, scope: &Scope, window: Window) -> CourseInputs {
+    let snapshot = course.snapshot_for(window.to);
+    let file = |kind: &MemberKind| {
+        let member = snapshot?.member(kind).filter(|member| !member.is_void())?;
+        Some(tree::decrypted(&member))
+    };
+    let wanted = STANDARD_TABLES.iter().filter(|table| *scope != Scope::Organisation || **table != LEFT_OUT);
+    let table = |table: &&str| Some(((*table).into(), file(&MemberKind::Table((*table).to_owned()))?));
+    CourseInputs {
+        folder: course.folder.clone(),
+        id: course.id.as_ref().map(|(id, _)| id.clone()),
+        snapshot: snapshot.map(|snapshot| snapshot.name().into()),
+        tables: wanted.filter_map(table).collect(),
+        forum: file(&MemberKind::Forum),
+        structure: file(&MemberKind::Structure),
+        folds: Vec::new(),
+        unreadable: Vec::new(),
+    }
+}
+
+fn auth_user(course: &Course, window: Window) -> Option<Artifact> {
+    let member = course.snapshot_for(window.to)?.member(&MemberKind::Table("auth_user".to_owned()))?;
+    (!member.is_void()).then(|| tree::decrypted(&member))
+}
+
+fn by_month(course: &CourseId, days: Vec<TalliedDay>) -> Vec<Arc<Fold>> {
+    let mut months: BTreeMap<(i16, i8), Vec<TalliedDay>> = BTreeMap::new();
+    for day in days {
+        months.entry((day.date.year(), day.date.month())).or_default().push(day);
+    }
+    months.into_values().map(|days| Arc::new(Fold { course: course.clone(), days })).collect()
+}
