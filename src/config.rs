@@ -14,6 +14,7 @@ pub mod values;
 mod tests;
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +55,11 @@ pub struct Settings {
     pub dir_mode: u32,
     pub sniffers: Sniffers,
     pub course_rule: CourseRule,
+    /// Regular expressions, checked, that a problem's display name must match to be a survey; None: the usual words.
+    pub survey_pre: Option<String>,
+    pub survey_post: Option<String>,
+    /// Seconds of a video in one `time_compartment`.
+    pub compartment: NonZeroU32,
     /// The longest wait without progress, of a request to the source and of a reader.
     pub timeout: Duration,
     pub detachment: Detachment,

@@ -3,6 +3,7 @@
 //!
 //! Everything is optional here: what is left out may stand in the file.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -148,6 +149,15 @@ pub struct DerivedArgs {
     /// Which course an event belongs to: the reading that finds most, or the package producer's own [default: recall]
     #[arg(long, value_name = "recall|producer", hide_possible_values = true)]
     pub course_rule: Option<RuleName>,
+    /// A problem whose display name matches is a survey before the course [default: has `pre` and `survey` in any case]
+    #[arg(long, value_name = "RE", value_parser = values::regular_expression)]
+    pub survey_pre: Option<String>,
+    /// A problem whose display name matches is a survey after the course [default: has `post` and `survey` in any case]
+    #[arg(long, value_name = "RE", value_parser = values::regular_expression)]
+    pub survey_post: Option<String>,
+    /// Seconds of a video that are counted together in samced.db [default: 5]
+    #[arg(long, value_name = "N", value_parser = values::compartment)]
+    pub compartment: Option<NonZeroU32>,
 }
 
 /// What every command that reads the tree takes.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use crate::config::{
 };
 use crate::edx::tracking_log::CourseRule;
 use crate::error::{Error, Result};
+
+/// The toolkit's.
+const DEFAULT_COMPARTMENT: NonZeroU32 = NonZeroU32::new(5).expect("five is not zero");
 
 /// What a command cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +124,9 @@ fn settings(options: Options, need: Need, environment: &Environment) -> Result<S
         dir_mode: view.dir_mode.unwrap_or(0o500),
         sniffers: view.sniffers.unwrap_or(Sniffers::Refuse),
         course_rule: derived.course_rule.map_or(CourseRule::default(), CourseRule::from),
+        survey_pre: derived.survey_pre,
+        survey_post: derived.survey_post,
+        compartment: derived.compartment.unwrap_or(DEFAULT_COMPARTMENT),
         detachment: if yes(common.foreground) { Detachment::Foreground } else { Detachment::Background },
         log: log_settings(common, &orgs, environment)?,
         temp_dir: environment.temp_dir.clone(),

@@ -53,6 +53,7 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!((settings.refresh.as_secs(), settings.timeout.as_secs()), (900, 60));
     assert_eq!((settings.sizes, settings.index, settings.sniffers), (Sizes::Lazy, Index::Background, Sniffers::Refuse));
     assert_eq!(settings.course_rule, CourseRule::Recall);
+    assert_eq!((settings.survey_pre, settings.survey_post, settings.compartment.get()), (None, None, 5));
     assert_eq!(settings.passphrase, PassphraseSource::Prompt);
     assert_eq!(settings.log.default_file, home.path().join(".local/state/edxfs/chalmersx.log"));
     let SourceSettings::S3(s3) = settings.source else { panic!("S3 is the default") };
@@ -113,6 +114,9 @@ fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
         ("dir-mode = '0550'", "--dir-mode=0o555", |s| format!("{:o}", s.dir_mode), "550", "555"),
         ("sniffers = 'wait'", "--sniffers=refuse", |s| format!("{:?}", s.sniffers), "Wait", "Refuse"),
         ("course-rule = 'producer'", "--course-rule=recall", |s| format!("{:?}", s.course_rule), "Producer", "Recall"),
+        ("survey-pre = '^Pre$'", "--survey-pre=^Start$", |s| s.survey_pre.clone().unwrap(), "^Pre$", "^Start$"),
+        ("survey-post = '^Post$'", "--survey-post=^End$", |s| s.survey_post.clone().unwrap(), "^Post$", "^End$"),
+        ("compartment = 10", "--compartment=1", |s| s.compartment.to_string(), "10", "1"),
         ("foreground = true", "--foreground=false", |s| format!("{:?}", s.detachment), "Foreground", "Background"),
         ("log = 'debug'", "--log=trace", |s| format!("{:?}", s.log.level.unwrap()), "Debug", "Trace"),
         ("log-file = '/a'", "--log-file=/b", |s| s.log.file.clone().unwrap().display().to_string(), "/a", "/b"),
@@ -161,6 +165,10 @@ fn a_bad_value_in_the_file_is_refused_with_file_and_key() {
         ("uid = -1", "uid: `-1`: "),
         ("endpoint-url = 's3.example.org'", "endpoint-url: `s3.example.org`: an endpoint begins with"),
         ("endpoint-url = 'https://key:secret@x'", "credentials do not belong into a URL"),
+        ("survey-pre = '('", "survey-pre: `(`: not a regular expression: unclosed group"),
+        ("survey-post = '[z-a]'", "survey-post: `[z-a]`: not a regular expression: "),
+        ("compartment = 0", "compartment: `0`: a compartment is a whole number of seconds"),
+        ("compartment = 2.5", "compartment: expects text"),
         ("profile = ['a', 'b']", "profile: expects one value, not 2"),
         ("allow-other = 'maybe'", "allow-other: `maybe` is none of true, false"),
         ("[cache]\ndir = '/x'", "unknown key `cache`"),
@@ -174,6 +182,15 @@ fn a_bad_value_in_the_file_is_refused_with_file_and_key() {
         let message = refusal(file, flags);
         assert!(message.contains(expected), "{file}: {message}");
         assert!(message.contains("config") || expected.starts_with("--"), "{message}");
+    }
+}
+
+#[test]
+fn a_bad_value_of_a_flag_is_refused_with_its_name() {
+    for (name, value) in [("--survey-pre", "("), ("--survey-post", "*"), ("--compartment", "0")] {
+        let error = Options::command().try_get_matches_from([name, value]).expect_err(name);
+        assert_eq!(error.exit_code(), 2, "{error}");
+        assert!(error.to_string().contains(name), "{error}");
     }
 }
 

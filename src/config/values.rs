@@ -1,5 +1,6 @@
-//! The written forms of sizes, rates, durations, modes, organisations: text in, number out.
+//! The written forms of sizes, rates, durations, modes, organisations and patterns: text in, checked value out.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// `20GiB`, `512 MB`, `1.5TiB`, `4096`; a letter alone (`20G`) counts in 1024s, as in coreutils.
@@ -91,6 +92,24 @@ pub fn course_glob(text: &str) -> Result<String, String> {
     globset::Glob::new(text).map(|_| text.to_string()).map_err(|error| error.kind().to_string())
 }
 
+/// A regular expression as the regex crate reads it.
+pub fn regular_expression(text: &str) -> Result<String, String> {
+    match regex::Regex::new(text) {
+        Ok(_) => Ok(text.to_string()),
+        // The message is a drawing with carets; the reason is its last line.
+        Err(regex::Error::Syntax(drawing)) => {
+            let reason = drawing.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            Err(format!("not a regular expression: {reason}"))
+        }
+        Err(error) => Err(format!("not a regular expression: {}", error.to_string().to_lowercase())),
+    }
+}
+
+/// Seconds of a video that are counted together: a whole number, not zero.
+pub fn compartment(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "a compartment is a whole number of seconds, at least 1".to_string())
+}
+
 /// The address of an S3 server.
 pub fn endpoint(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
@@ -131,6 +150,25 @@ mod tests {
         assert_eq!(mode("0o750"), Ok(0o750));
         for text in ["", "888", "4755", "rw", "-1", "+7"] {
             assert!(mode(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_followed_is_refused_on_one_line() {
+        for text in ["^Pre-course survey$", "(?i)kursstart", ""] {
+            assert_eq!(regular_expression(text), Ok(text.to_string()));
+        }
+        for text in ["(", "a{3", "[z-a]", "\\", "(?=survey)", "\\w{9999}{9999}"] {
+            let reason = regular_expression(text).expect_err(text);
+            assert!(reason.starts_with("not a regular expression: ") && !reason.contains('\n'), "{text}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_compartment_is_at_least_a_second() {
+        assert_eq!(compartment("5").map(NonZeroU32::get), Ok(5));
+        for text in ["", "0", "-5", "2.5", "5s", "4294967296"] {
+            assert!(compartment(text).is_err(), "{text}");
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::Read;
+use std::num::NonZeroU32;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -134,6 +135,9 @@ fn settings(made: &Made, cache: &Path, cache_bytes: u64) -> Settings {
         dir_mode: 0o500,
         sniffers: Sniffers::Refuse,
         course_rule: CourseRule::Recall,
+        survey_pre: None,
+        survey_post: None,
+        compartment: NonZeroU32::new(5).expect("not zero"),
         timeout: Duration::from_secs(30),
         detachment: Detachment::Foreground,
         log: LogSettings { level: None, file: None, default_file: PathBuf::new(), stderr: StderrKind::Other },

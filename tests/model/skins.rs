@@ -1,6 +1,7 @@
 //! The two skins over one tree: a volume asked directly, and a mount asked through the kernel.
 
 use std::fs::{self, File};
+use std::num::NonZeroU32;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::process::Command;
@@ -72,6 +73,9 @@ fn settings(data: &Path, cache: &Path, key: &Key, cache_bytes: u64) -> Settings 
         dir_mode: 0o500,
         sniffers: Sniffers::Refuse,
         course_rule: CourseRule::Recall,
+        survey_pre: None,
+        survey_post: None,
+        compartment: NonZeroU32::new(5).expect("not zero"),
         timeout: Duration::from_secs(30),
         detachment: Detachment::Foreground,
         log: LogSettings { level: None, file: None, default_file: cache.join("log"), stderr: StderrKind::Other },
