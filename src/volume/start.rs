@@ -113,7 +113,11 @@ impl Organisation {
         let ledger = Arc::new(Ledger::open(&folder.join("ledger.sqlite"), Arc::new(data_key))?);
         let filter = Filter::new(&settings.courses, settings.since, settings.until)?;
         let records = Arc::new(Records::recall(org, source.clone(), ledger.clone(), filter)?);
-        let tallies = Arc::new(TallyParams::default());
+        let tallies = Arc::new(TallyParams {
+            compartment_seconds: settings.compartment.get(),
+            survey_pre: settings.survey_pre.clone(),
+            survey_post: settings.survey_post.clone(),
+        });
         let engine = Engine::new(Parts {
             source,
             keys,
