@@ -25,6 +25,7 @@ use crate::edx::course_run::{CourseId, Site};
 use crate::error::Result;
 use crate::source::{ObjectId, ObjectMeta};
 
+use crate::edx::window::Window;
 use courses::{Course, Courses, MetCourse};
 use day_log::DayLog;
 use filter::Filter;
@@ -32,7 +33,6 @@ pub use holding::Snapshot;
 use inventory::Inventory;
 use package::Package;
 use problem::Problem;
-use crate::edx::window::Window;
 
 /// Gives the directory of a zip or tar object; asked once for each object and catalog.
 pub type Directories<'a> = dyn Fn(&ObjectMeta) -> Result<Arc<Directory>> + 'a;

@@ -23,9 +23,9 @@ use jiff::Timestamp;
 
 use crate::catalog::Catalog;
 use crate::catalog::problem::Problem;
-use crate::edx::window::Window;
 use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::CourseRule;
+use crate::edx::window::Window;
 use crate::error::{Error, Result};
 use crate::recipe::{Artifact, Part, Recipe};
 

@@ -129,7 +129,8 @@ impl Volume {
             _ => None,
         };
         let key = artifact.recipe.first_part().map_or("", |part| part.object.key.as_str());
-        let means_something = |org: &str| named.map_or_else(|| object_role(org, key) != ObjectRole::Unknown, |n| n == org);
+        let means_something =
+            |org: &str| named.map_or_else(|| object_role(org, key) != ObjectRole::Unknown, |n| n == org);
         let found = self.organisations.iter().find(|(org, _)| means_something(org));
         found.map(|(_, organisation)| organisation).ok_or_else(|| Error::not_found("no such file"))
     }

@@ -67,7 +67,8 @@ impl Recipe {
             Recipe::Gzipped { content } => id.tag(b'G', GZIPPED_VERSION).text(GZIP).bytes(&content.identity()),
             Recipe::OptIn(opt_in) => {
                 let id = id.tag(b'I', OPT_IN_VERSION).bytes(&opt_in.list.identity());
-                let id = opt_in.users.iter().fold(id.number(opt_in.users.len() as u64), |id, a| id.bytes(&a.identity()));
+                let id =
+                    opt_in.users.iter().fold(id.number(opt_in.users.len() as u64), |id, a| id.bytes(&a.identity()));
                 opt_in.profiles.iter().fold(id, |id, a| id.bytes(&a.identity()))
             }
         };

@@ -5,7 +5,12 @@
 //! `slices` lays out one blob for all courses of a day, `merge` joins sorted runs in bounded memory.
 
 pub mod builder;
+pub mod lines;
+pub mod merge;
 pub mod record;
+pub mod run;
+pub mod slices;
+pub mod varint;
 
 use std::io::{BufRead, BufReader};
 

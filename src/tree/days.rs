@@ -6,8 +6,8 @@ use super::view::Listing;
 use super::{Body, Node, Tree, missing};
 use crate::catalog::courses::Course;
 use crate::catalog::day_log::DayLog;
-use crate::edx::window::{Window, date};
 use crate::edx::tracking_log::Evidence;
+use crate::edx::window::{Window, date};
 use crate::error::Result;
 use crate::recipe::{Artifact, Output, Part, Recipe};
 

@@ -5,8 +5,8 @@ use super::scope::{CourseScope, Organisation};
 use super::view::{Listing, View};
 use super::{Body, Node, Tree, missing};
 use crate::catalog::day_log::DayLog;
-use crate::edx::window::Window;
 use crate::edx::course_run::Site;
+use crate::edx::window::Window;
 use crate::error::Result;
 use crate::recipe::{Artifact, Output, Recipe};
 

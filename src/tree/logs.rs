@@ -9,8 +9,8 @@ use super::scope::Organisation;
 use super::view::{Listing, View};
 use super::{Body, Node, Tree, days, missing};
 use crate::catalog::day_log::DayLog;
-use crate::edx::window::{Window, date};
 use crate::edx::course_run::Site;
+use crate::edx::window::{Window, date};
 use crate::error::Result;
 use crate::recipe::{Artifact, Output, Recipe};
 

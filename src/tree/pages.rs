@@ -11,8 +11,8 @@ use super::snapshot_files;
 use super::view::{Listing, View};
 use super::{Body, Node, Page, Tree, missing};
 use crate::catalog::Snapshot;
-use crate::edx::window::Window;
 use crate::edx::course_run::CourseId;
+use crate::edx::window::Window;
 use crate::error::Result;
 
 /// A page at the root.

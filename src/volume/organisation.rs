@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::catalog::Catalog;
 use crate::catalog::problem::Problem;
-use crate::edx::window::Window;
 use crate::edx::course_run::CourseId;
 use crate::edx::course_structure;
 use crate::edx::tracking_log::{CourseRule, Evidence};
+use crate::edx::window::Window;
 use crate::engine::Engine;
 use crate::engine::indexer::Indexer;
 use crate::engine::size::Size;

@@ -1,0 +1,1 @@
+//! Sorted runs of tallies joined into one, in bounded memory.
