@@ -1,13 +1,36 @@
 //! SQLite databases over byte stores of ours, so that none lies on a disk in plain text.
+//!
+//! Neither the database nor anything that SQLite puts aside (sorts, transient tables, statement journals) has a path:
+//! every file that SQLite opens is a `Scratch` of the space that was given, or the content being read. A path in SQL
+//! (`ATTACH`) cannot be opened.
 
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+mod vfs;
+
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sqlite::vfs::{Backing, Place};
 
 /// What an upgrade of SQLite may change: the bytes that it writes.
 pub const SQLITE: &str = "sqlite 3.54.1";
+
+/// Bytes of one read of the finished file.
+const STREAM_BYTES: usize = 512 * 1024;
+
+/// Before the first write. No journal: what fails is thrown away whole. The cache's bound is the sorter's as well.
+const BUILD: &str = "PRAGMA page_size = 4096; PRAGMA encoding = 'UTF-8'; PRAGMA auto_vacuum = NONE;
+    PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+    PRAGMA temp_store = FILE; PRAGMA cache_size = -32768; PRAGMA cache_spill = ON;";
+
+/// Sorts of a reader need scratch space, and it has none: they stay in memory.
+const READ: &str = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;";
 
 /// Bytes that can be read and written anywhere; gone when dropped.
 pub trait Scratch: Send {
@@ -15,8 +38,9 @@ pub trait Scratch: Send {
     fn len(&self) -> u64;
     /// Fills `buffer` from `offset` as far as there are bytes; bytes read. Errors: `Corrupt`, local I/O.
     fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize>;
-    /// Errors: `CacheFull`, local I/O.
+    /// What lies between the old end and `offset` becomes zeros. Errors: `CacheFull`, local I/O.
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<()>;
+    /// Cuts; never makes it longer.
     fn truncate(&mut self, bytes: u64) -> Result<()>;
 }
 
@@ -25,16 +49,25 @@ pub trait ScratchSpace: Send + Sync {
     fn create(&self) -> Result<Box<dyn Scratch>>;
 }
 
-/// A database being built in scratch space.
+/// A database being built in scratch space. Dropped before `finish`, it leaves nothing.
+///
+/// Equal statements give equal bytes. Many small statements belong into one transaction, which may stay open to the
+/// end: `finish` commits it. Nothing can be rolled back.
 pub struct Building {
+    // Before the place: a connection is closed before its place is another's.
     connection: Connection,
-    _space: Arc<dyn ScratchSpace>,
+    place: Place,
 }
 
 impl Building {
+    /// An empty database. Errors: those of the space.
     pub fn begin(space: Arc<dyn ScratchSpace>) -> Result<Self> {
-        let connection = Connection::open_in_memory().map_err(failed)?;
-        Ok(Building { connection, _space: space })
+        let main = Backing::Scratch(space.create()?);
+        let place = Place::take(main, Some(space))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let connection = connect(&place, flags)?;
+        connection.execute_batch(BUILD).map_err(failed)?;
+        Ok(Building { connection, place })
     }
 
     pub fn connection(&self) -> &Connection {
@@ -42,14 +75,85 @@ impl Building {
     }
 
     /// The finished file, from its first byte to its last.
-    pub fn finish(self, _append: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        Err(Error::internal("cannot be written yet"))
+    ///
+    /// Errors: `CacheFull`, local I/O, those of `append`.
+    pub fn finish(self, append: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let Building { connection, place } = self;
+        if !connection.is_autocommit() {
+            connection.execute_batch("COMMIT").map_err(failed)?;
+        }
+        connection.close().map_err(|(_, error)| failed(error))?;
+        let Some(Backing::Scratch(mut file)) = place.closed() else {
+            return Err(Error::internal("a database stayed open after its end"));
+        };
+        let mut buffer = vec![0; STREAM_BYTES];
+        let mut offset = 0;
+        loop {
+            let bytes = file.read_at(&mut buffer, offset)?;
+            if bytes == 0 {
+                return Ok(());
+            }
+            append(&buffer[..bytes])?;
+            offset += bytes as u64;
+        }
     }
 }
 
-/// SQLite's error as one of ours: `CacheFull` where scratch space ran out.
+/// A complete database that is read where it lies.
+pub struct Reading {
+    connection: Connection,
+    _place: Place,
+}
+
+impl Reading {
+    /// Takes `content` as it is; nobody may change it meanwhile. Errors: the content's own; `Corrupt` for what is no
+    /// database.
+    pub fn open<T: Read + Seek + Send + 'static>(mut content: T) -> Result<Self> {
+        let bytes = content.seek(SeekFrom::End(0))?;
+        let place = Place::take(Backing::Content { content: Box::new(content), position: bytes, bytes }, None)?;
+        let connection = connect(&place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.execute_batch(READ).map_err(failed)?;
+        // Nothing has been read so far.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+        Ok(Reading { connection, _place: place })
+    }
+
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags_and_vfs(vfs::MAIN, flags, place.name()).map_err(failed)
+}
+
+/// SQLite's error as one of ours; where a file failed beneath it on this thread, that file's own error.
 pub fn failed(error: rusqlite::Error) -> Error {
-    let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
-    let kind = if full { ErrorKind::CacheFull } else { ErrorKind::Internal };
+    let code = error.sqlite_error_code();
+    if let Some(ErrorCode::SystemIoFailure | ErrorCode::DiskFull | ErrorCode::CannotOpen) = code
+        && let Some(cause) = vfs::take_failure()
+    {
+        return cause;
+    }
+    let kind = match code {
+        Some(ErrorCode::DiskFull) => ErrorKind::CacheFull,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Corrupt,
+        _ => ErrorKind::Internal,
+    };
     Error::new(kind, "a database cannot be built or read").caused_by(error)
+}
+
+/// Fills `buffer` as far as there are bytes.
+fn read_full(content: &mut dyn Read, buffer: &mut [u8]) -> Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match content.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(bytes) => filled += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(filled)
 }
