@@ -12,9 +12,7 @@ use crate::edx::tracking_log::{CourseRule, Evidence};
 use crate::error::{Error, Result};
 use crate::recipe::joined::JoinInput;
 use crate::recipe::tallies::{Counting, TallyParams};
-use crate::recipe::{
-    Artifact, Content, JoinPart, Output, Outputs, Part, Recipe, joined, split, tallies, unattributed,
-};
+use crate::recipe::{Artifact, Content, JoinPart, Output, Outputs, Part, Recipe, joined, split, tallies, unattributed};
 use crate::sqlite::ScratchSpace;
 
 /// What a recipe reads; the engine gives it.
