@@ -31,7 +31,7 @@ use day_log::DayLog;
 use filter::Filter;
 pub use holding::Snapshot;
 use inventory::Inventory;
-use package::Package;
+use package::{Member, Package};
 use problem::Problem;
 
 /// Gives the directory of a zip or tar object; asked once for each object and catalog.
@@ -152,6 +152,13 @@ impl Catalog {
     /// One folder of `email-opt-in`.
     pub fn opt_in(&self, name: &str) -> Option<&Package> {
         self.inventory.opt_ins.get(name)
+    }
+
+    /// The newest opt-in list: of the packages of its own, or of the weekly ones, which held it in former years.
+    pub fn newest_opt_in_list(&self) -> Option<Member<'_>> {
+        let weekly = self.packages().filter_map(|package| Some((package.date, 0, package.opt_in_list()?)));
+        let own = self.opt_ins().filter_map(|package| Some((package.date, 1, package.opt_in_list()?)));
+        weekly.chain(own).max_by_key(|(date, rank, _)| (*date, *rank)).map(|(_, _, list)| list)
     }
 
     /// Research Data Exchange packages, by request and package name.

@@ -13,7 +13,8 @@ use jiff::civil::Date;
 use super::problem::Problem;
 use crate::decode::Layers;
 use crate::decode::zip::{Directory, Entry};
-use crate::edx::member_name::{CourseMember, parse_member};
+use crate::edx::course_run::Site;
+use crate::edx::member_name::{CourseMember, MemberKind, parse_member};
 use crate::source::ObjectMeta;
 
 /// One folder of decrypted members.
@@ -30,6 +31,8 @@ pub struct Package {
     hidden: String,
     /// In order of shown path; no path twice, none a folder of another.
     slots: Vec<Slot>,
+    /// Where the opt-in list is: found once, since packages of years are asked whether they hold one.
+    opt_in_list: Option<usize>,
 }
 
 /// Where members lie.
@@ -125,6 +128,7 @@ impl Package {
             contents,
             hidden: String::new(),
             slots: Vec::new(),
+            opt_in_list: None,
         }
     }
 
@@ -143,13 +147,30 @@ impl Package {
         };
         let slots = (0..u32::try_from(count).unwrap_or(u32::MAX)).map(|index| Slot { index, meaning: None }).collect();
         let name = name.to_owned();
-        let mut package = Package { name, date, modified, contents, hidden: reading.hidden.to_owned(), slots };
+        let hidden = reading.hidden.to_owned();
+        let mut package = Package { name, date, modified, contents, hidden, slots, opt_in_list: None };
         package.keep_showable(problems);
         for at in 0..package.slots.len() {
             package.slots[at].meaning = reading.folder.and_then(|folder| meanings.at(package.path_at(at), folder));
         }
         package.note_members(problems);
+        package.opt_in_list = package.find_opt_in_list();
         package
+    }
+
+    /// The organisation's e-mail opt-in list, if it is here and can be read.
+    pub fn opt_in_list(&self) -> Option<Member<'_>> {
+        self.opt_in_list.map(|at| self.at(at))
+    }
+
+    /// The first of the production site, else the first.
+    fn find_opt_in_list(&self) -> Option<usize> {
+        let site = |at: usize| {
+            let meaning = self.slots[at].meaning.as_deref().filter(|meaning| meaning.kind == MemberKind::OptIn)?;
+            (!meaning.failed && !self.at(at).is_void()).then(|| meaning.site.clone())
+        };
+        let lists = (0..self.slots.len()).filter_map(|at| Some((site(at)? != Site::from_token("prod"), at)));
+        lists.min().map(|(_, at)| at)
     }
 
     /// Every member, in order of path.

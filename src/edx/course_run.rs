@@ -58,6 +58,12 @@ impl CourseId {
         &self.0
     }
 
+    /// Organisation, course and run; a CCX's run is that of the course it was made from.
+    pub fn parts(&self) -> [&str; 3] {
+        let parts = Parts::of_course(&self.0).expect("a CourseId is made of valid text only");
+        [parts.org, parts.course, parts.run]
+    }
+
     /// The prefix that the package uses for this id: its parts joined by `-`, what is not ASCII as `_`.
     pub fn prefix(&self) -> CoursePrefix {
         let parts = Parts::of_course(&self.0).expect("a CourseId is made of valid text only");
@@ -183,6 +189,16 @@ fn is_old_key_char(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_organisation_course_and_run() {
+        for (id, parts) in [
+            ("MITx/6.00.1-x/1T2014", ["MITx", "6.00.1-x", "1T2014"]),
+            ("ccx-v1:FooX+CourseX+3T2015+ccx@82", ["FooX", "CourseX", "3T2015"]),
+        ] {
+            assert_eq!(CourseId::parse(id).expect(id).parts(), parts);
+        }
+    }
 
     #[test]
     fn every_form_of_a_course_id_gives_the_prefix_of_its_files() {
