@@ -6,10 +6,16 @@
 mod courses;
 mod days;
 mod events;
+pub mod inputs;
+mod late;
+mod learners;
 mod logs;
 mod packages;
 mod pages;
 mod rdx;
+mod reports;
+mod run_data;
+mod samced;
 mod scope;
 mod snapshot_files;
 mod snapshots;
@@ -27,10 +33,10 @@ use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::CourseRule;
 use crate::edx::window::Window;
 use crate::error::{Error, Result};
+use crate::recipe::derived::Late;
 use crate::recipe::{Artifact, Part, Recipe};
 
 use scope::{CourseScope, Organisation};
-pub use snapshot_files::artifact as decrypted;
 use view::{View, list_in, lookup_in};
 
 /// What stands under one path.
@@ -58,6 +64,8 @@ pub enum Page {
     Info(Arc<str>),
     /// `info.txt` of a course folder cut to a window.
     WindowInfo(Arc<str>, Window),
+    /// `info.txt` of a course's `course-run-data` and `samced`, or of a window's.
+    RunInfo(Arc<str>, Window),
 }
 
 /// What has been learned from runs so far. All methods answer at once.
@@ -70,6 +78,10 @@ pub trait Known {
     fn title(&self, structure: &Artifact) -> Option<Arc<str>>;
     /// Paths of the files in an encrypted tar, as `Output::Member` names them; None: it is not unpacked.
     fn unpacked(&self, package: &Part) -> Option<Arc<Vec<String>>>;
+    /// The tables of a `samced.db`, if it was made of what its scope holds now; None: it was not yet.
+    fn tables(&self, database: &Late) -> Option<Arc<Vec<String>>>;
+    /// Whether a course, by its folder, has lines of a user, by the name of the user's folder; None: not known yet.
+    fn has_learner(&self, course: &str, user: &str) -> Option<bool>;
     /// What was found wrong while objects were decoded.
     fn problems(&self) -> Vec<Problem>;
 }
@@ -85,6 +97,9 @@ const ORGANISATION: &[&dyn View<Organisation>] = &[
     &packages::Packages::OptIn,
     &logs::DecryptedLogs,
     &rdx::Exchange,
+    &samced::Database,
+    &learners::Learners,
+    &reports::Reports,
 ];
 
 const COURSE: &[&dyn View<CourseScope>] = &[
@@ -94,6 +109,10 @@ const COURSE: &[&dyn View<CourseScope>] = &[
     &snapshots::FORUM,
     &snapshots::STRUCTURE,
     &snapshots::CONTENT,
+    &samced::Database,
+    &samced::Sheets,
+    &run_data::RunData,
+    &learners::Learners,
     &snapshots::Snapshots,
     &windows::Between,
 ];
@@ -105,6 +124,10 @@ const WINDOW: &[&dyn View<CourseScope>] = &[
     &snapshots::FORUM,
     &snapshots::STRUCTURE,
     &snapshots::CONTENT,
+    &samced::Database,
+    &samced::Sheets,
+    &run_data::RunData,
+    &learners::Learners,
 ];
 
 /// The tree over one catalog, as far as its days are known.

@@ -12,7 +12,10 @@ use crate::edx::tracking_log::{CourseRule, Evidence};
 use crate::error::{Error, Result};
 use crate::recipe::joined::JoinInput;
 use crate::recipe::tallies::{Counting, TallyParams};
-use crate::recipe::{Artifact, Content, JoinPart, Output, Outputs, Part, Recipe, joined, split, tallies, unattributed};
+use crate::recipe::{
+    Artifact, Content, JoinPart, Output, Outputs, Part, Recipe, database, fold, gzipped, joined, learner, opt_in,
+    split, tallies, unattributed,
+};
 use crate::sqlite::ScratchSpace;
 
 /// What a recipe reads; the engine gives it.
@@ -80,14 +83,14 @@ impl Recipe {
                 unpack(&mut tar, outputs)
             }
             Recipe::Late(_) => Err(Error::internal("a file of many days was asked for unresolved")),
+            Recipe::Gzipped { content } => gzipped::make(content, inputs, outputs),
+            Recipe::OptIn(opt_in) => opt_in::make(opt_in, inputs, outputs),
             Recipe::Fold(_)
             | Recipe::Database(_)
             | Recipe::Sheet { .. }
             | Recipe::VideoErrors { .. }
             | Recipe::Learner(_)
-            | Recipe::Roster(_)
-            | Recipe::Gzipped { .. }
-            | Recipe::OptIn(_) => Err(Error::internal("cannot be made yet")),
+            | Recipe::Roster(_) => Err(Error::internal("cannot be made yet")),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The event files of one course: `<date>.log`, a segment of each day's log of the course's site.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::view::Listing;
@@ -72,6 +73,12 @@ pub(super) fn survey(tree: &Tree<'_>, course: &Course, window: Window) -> Survey
         }
     }
     survey
+}
+
+/// LastModified of the newest log that holds something of the course, or that is not decoded yet.
+pub(super) fn newest(tree: &Tree<'_>, course: &Course, window: Window) -> Option<Timestamp> {
+    let days = tree.catalog.days(&course.site, window);
+    days.filter(|log| state(tree, course, log) != State::Empty).map(|log| log.modified).max()
 }
 
 /// First and last day known to hold events: a survey that looks at no day between them.

@@ -2,6 +2,7 @@
 
 mod info;
 mod readme;
+mod run_info;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub(super) fn render(tree: &Tree<'_>, page: &Page) -> String {
         Page::Problems => problems(tree),
         Page::Info(folder) => info::render(tree, folder, None),
         Page::WindowInfo(folder, window) => info::render(tree, folder, Some(*window)),
+        Page::RunInfo(folder, window) => run_info::render(tree, folder, *window),
     }
 }
 
@@ -89,9 +91,17 @@ fn row(text: &mut String, cells: &[&str]) {
     text.push('\n');
 }
 
+/// `info.txt` beside what the toolkit makes of a course or window.
+pub(super) fn run_info(tree: &Tree<'_>, scope: &CourseScope) -> Node {
+    node(tree, Page::RunInfo(scope.course.folder.clone(), scope.days()))
+}
+
+fn node(tree: &Tree<'_>, page: Page) -> Node {
+    Node::File { body: Body::Page(page), modified: tree.catalog.newest() }
+}
+
 fn file(tree: &Tree<'_>, page: Page, rest: &[&str]) -> Result<Node> {
-    let node = Node::File { body: Body::Page(page), modified: tree.catalog.newest() };
-    rest.is_empty().then_some(node).ok_or_else(missing)
+    rest.is_empty().then(|| node(tree, page)).ok_or_else(missing)
 }
 
 impl View<Organisation> for RootPage {

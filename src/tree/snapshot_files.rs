@@ -26,14 +26,14 @@ pub(super) fn part(member: &Member<'_>) -> Part {
 }
 
 /// A member without its encryption.
-pub(super) fn decrypted(member: &Member<'_>) -> Node {
-    Node::File { body: Body::Artifact(artifact(member)), modified: member.object.modified }
-}
-
-/// What such a file is made of.
-pub fn artifact(member: &Member<'_>) -> Artifact {
+pub(super) fn artifact(member: &Member<'_>) -> Artifact {
     let recipe = Recipe::Decoded { part: part(member), layers: member.layers.clone() };
     Artifact { recipe, output: Output::Whole }
+}
+
+/// The file that shows a member without its encryption.
+pub(super) fn decrypted(member: &Member<'_>) -> Node {
+    Node::File { body: Body::Artifact(artifact(member)), modified: member.object.modified }
 }
 
 /// A table's file name, if the kind is one.

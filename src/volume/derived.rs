@@ -13,7 +13,6 @@ use lru::LruCache;
 use crate::catalog::Catalog;
 use crate::catalog::courses::Course;
 use crate::edx::course_run::CourseId;
-use crate::edx::member_name::MemberKind;
 use crate::edx::window::Window;
 use crate::engine::size::{Size, stand_in};
 use crate::engine::wait::Wait;
@@ -22,20 +21,8 @@ use crate::recipe::derived::{
     CourseInputs, Database, Fold, Late, LateFile, Learner, LearnerLines, Roster, Scope, TalliedDay,
 };
 use crate::recipe::{Artifact, Output, Part, Recipe};
-use crate::tree;
+use crate::tree::inputs::snapshot_inputs;
 use crate::volume::organisation::Organisation;
-
-/// The tables that a samced.db takes from a snapshot, in its order.
-const STANDARD_TABLES: [&str; 8] = [
-    "auth_userprofile",
-    "certificates_generatedcertificate",
-    "courseware_studentmodule",
-    "student_courseenrollment",
-    "student_languageproficiency",
-    "user_api_usercoursetag",
-    "wiki_article",
-    "wiki_articlerevision",
-];
 
 /// The one that the organisation's leaves out, for its size.
 const LEFT_OUT: &str = "courseware_studentmodule";
@@ -148,12 +135,12 @@ impl Organisation {
         let table_bytes = |artifact: &Artifact| self.engine.size(artifact).bytes();
         let mut bytes: u64 = 1 << 20;
         for course in courses {
-            let inputs = snapshot_inputs(course, &late.scope, late.window);
+            let inputs = course_inputs(course, &late.scope, late.window);
             let days = self.days_of(&catalog, course, late.window);
             let of_course = match &late.file {
-                LateFile::Sheet(table) if STANDARD_TABLES.contains(&&**table) => {
-                    let found = inputs.tables.iter().find(|(name, _)| name == table);
-                    found.map_or(0, |(_, artifact)| 2 * table_bytes(artifact))
+                LateFile::Sheet(table) if inputs.tables.iter().any(|(name, _)| name == table) => {
+                    let same = inputs.tables.iter().filter(|(name, _)| name == table);
+                    same.map(|(_, artifact)| 2 * table_bytes(artifact)).sum()
                 }
                 LateFile::Learner { .. } => self.segment_bytes(&catalog, course, late.window),
                 _ => {
@@ -216,7 +203,7 @@ impl Organisation {
             return 0;
         }
         let catalog = self.records.catalog();
-        let inputs = courses_of(&catalog, &late.scope).map(|course| snapshot_inputs(course, &late.scope, late.window));
+        let inputs = courses_of(&catalog, &late.scope).map(|course| course_inputs(course, &late.scope, late.window));
         inputs
             .map(|inputs| {
                 let tables = inputs.tables.iter().map(|(_, artifact)| artifact);
@@ -227,16 +214,40 @@ impl Organisation {
     }
 
     /// Everybody who has lines in a course; None while some of its days are not tallied.
-    pub(super) fn roster(&self, folder: &str, window: Window) -> Option<Artifact> {
+    pub(super) fn roster(&self, folder: &str) -> Option<Artifact> {
         let catalog = self.records.catalog();
         let course = catalog.course(folder)?;
-        let days = self.days_of(&catalog, course, window);
+        let days = self.days_of(&catalog, course, Window::ALL);
         let (id, _) = course.id.as_ref()?;
         if !days.missing.is_empty() {
             return None;
         }
-        let roster = Roster { course: id.clone(), days: days.tallied, auth_user: auth_user(course, window) };
+        let auth_user = snapshot_inputs(course, Window::ALL).auth_user;
+        let roster = Roster { course: id.clone(), days: days.tallied, auth_user };
         Some(whole(Recipe::Roster(Arc::new(roster))))
+    }
+
+    /// Before a learner's courses are listed at the root: who is in which, where that takes no decoding.
+    pub(super) fn prepare_rosters(&self, path: &str, wait: Wait<'_>) -> Result<()> {
+        if path.strip_prefix("learners/").is_none_or(|learner| learner.contains('/')) {
+            return Ok(());
+        }
+        let catalog = self.records.catalog();
+        let rosters = catalog.courses().filter_map(|course| self.roster(&course.folder));
+        let missing: Vec<_> = rosters.filter(|roster| !self.engine.is_cached(roster) && self.is_near(roster)).collect();
+        match (missing.is_empty(), wait) {
+            (true, _) => Ok(()),
+            (false, Wait::Never) => Err(Error::new(ErrorKind::WouldWait, "who is in which course has to be looked up")),
+            // A course whose learners cannot be told is listed.
+            (false, Wait::Until(_)) => self.engine.prepare(&missing, wait).map(drop),
+        }
+    }
+
+    /// Whether a roster can be made of what the cache holds.
+    fn is_near(&self, roster: &Artifact) -> bool {
+        let Recipe::Roster(roster) = &roster.recipe else { return false };
+        let lines = roster.days.iter().map(TalliedDay::lines);
+        lines.chain(roster.auth_user.clone()).all(|artifact| self.engine.is_cached(&artifact))
     }
 
     fn resolve_learner(&self, late: &Late, user: &Arc<str>, lines: LearnerLines) -> Option<Resolution> {
@@ -251,7 +262,7 @@ impl Organisation {
             // Nobody has lines in a course without any.
             return Some(Resolution::Known(whole(Recipe::VideoErrors { folds: Vec::new() })));
         };
-        let auth_user = auth_user(course, late.window);
+        let auth_user = snapshot_inputs(course, late.window).auth_user;
         let learner = Learner { course: id.clone(), user: user.clone(), lines, days: days.tallied, auth_user };
         Some(Resolution::Known(whole(Recipe::Learner(Arc::new(learner)))))
     }
@@ -277,7 +288,7 @@ impl Organisation {
             let days = self.days_of(&catalog, course, window);
             missing.extend(days.missing);
             let folds = course.id.as_ref().map(|(id, _)| by_month(id, days.tallied)).unwrap_or_default();
-            courses.push(CourseInputs { folds, unreadable: days.unreadable, ..snapshot_inputs(course, scope, window) });
+            courses.push(CourseInputs { folds, unreadable: days.unreadable, ..course_inputs(course, scope, window) });
         }
         if !missing.is_empty() {
             // Courses of one site need the same days.
@@ -333,30 +344,20 @@ fn courses_of<'a>(catalog: &'a Catalog, scope: &'a Scope) -> impl Iterator<Item 
     })
 }
 
-/// What a course's snapshot gives to a database; no days.
-fn snapshot_inputs(course: &Course, scope: &Scope, window: Window) -> CourseInputs {
-    let snapshot = course.snapshot_for(window.to);
-    let file = |kind: &MemberKind| {
-        let member = snapshot?.member(kind).filter(|member| !member.is_void())?;
-        Some(tree::decrypted(&member))
-    };
-    let wanted = STANDARD_TABLES.iter().filter(|table| *scope != Scope::Organisation || **table != LEFT_OUT);
-    let table = |table: &&str| Some(((*table).into(), file(&MemberKind::Table((*table).to_owned()))?));
+/// A course's share of a database, without its days.
+fn course_inputs(course: &Course, scope: &Scope, window: Window) -> CourseInputs {
+    let mut found = snapshot_inputs(course, window);
+    found.tables.retain(|(table, _)| *scope != Scope::Organisation || **table != *LEFT_OUT);
     CourseInputs {
         folder: course.folder.clone(),
         id: course.id.as_ref().map(|(id, _)| id.clone()),
-        snapshot: snapshot.map(|snapshot| snapshot.name().into()),
-        tables: wanted.filter_map(table).collect(),
-        forum: file(&MemberKind::Forum),
-        structure: file(&MemberKind::Structure),
+        snapshot: found.snapshot,
+        tables: found.tables,
+        forum: found.forum,
+        structure: found.structure,
         folds: Vec::new(),
         unreadable: Vec::new(),
     }
-}
-
-fn auth_user(course: &Course, window: Window) -> Option<Artifact> {
-    let member = course.snapshot_for(window.to)?.member(&MemberKind::Table("auth_user".to_owned()))?;
-    (!member.is_void()).then(|| tree::decrypted(&member))
 }
 
 fn by_month(course: &CourseId, days: Vec<TalliedDay>) -> Vec<Arc<Fold>> {

@@ -1,7 +1,7 @@
 //! One organisation: its tree over its catalog, its engine, and the background work for both.
 
 use std::collections::HashSet;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use crate::engine::indexer::Indexer;
 use crate::engine::size::Size;
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::derived::Late;
 use crate::recipe::tallies::TallyParams;
 use crate::recipe::{Artifact, Output, Part, Recipe};
 use crate::store::Store;
@@ -49,6 +50,7 @@ impl Organisation {
     }
 
     pub fn list(&self, path: &str, wait: Wait<'_>) -> Result<Arc<Vec<Listed>>> {
+        self.prepare_rosters(path, wait)?;
         let entries = self.with_tree(path, wait, |tree| tree.list(path))?;
         let listed: Vec<_> = entries.into_iter().map(|(name, node)| Listed { name, node }).collect();
         self.urge_indexing(path, &listed);
@@ -183,6 +185,7 @@ impl Organisation {
                 _ => None,
             }));
         }
+        files.retain(|artifact| !matches!(artifact.recipe, Recipe::Late(_)));
         files
     }
 
@@ -213,7 +216,9 @@ impl Organisation {
             _ => None,
         };
         let artifacts = listed.iter().rev().filter_map(artifact);
-        let unknown = artifacts.filter(|artifact| matches!(self.size_now(artifact), Size::StandIn(_)));
+        // What joins days is made when somebody wants it.
+        let own = artifacts.filter(|artifact| !matches!(artifact.recipe, Recipe::Late(_) | Recipe::Gzipped { .. }));
+        let unknown = own.filter(|artifact| matches!(self.size_now(artifact), Size::StandIn(_)));
         let recipes = unknown
             .map(|artifact| self.first_recipe(artifact))
             .filter(|recipe| matches!(recipe, Recipe::Day { .. }) || path.starts_with("courses/"));
@@ -345,6 +350,19 @@ impl Known for Organisation {
     fn unpacked(&self, package: &Part) -> Option<Arc<Vec<String>>> {
         let summary = self.engine.summary(&Recipe::Unpacked { package: package.clone() })?;
         Some(Arc::new(summary.members))
+    }
+
+    fn tables(&self, database: &Late) -> Option<Arc<Vec<String>>> {
+        match self.resolve_late(database)? {
+            Resolution::Known(artifact) => Some(Arc::new(self.engine.summary(&artifact.recipe)?.members)),
+            Resolution::Missing(_) => None,
+        }
+    }
+
+    fn has_learner(&self, course: &str, user: &str) -> Option<bool> {
+        let roster = self.engine.open(&self.roster(course)?, Wait::Never).ok()?;
+        let mut learners = BufReader::new(roster.reader()).lines();
+        learners.try_fold(false, |found, learner| Some(found || learner.ok()? == user))
     }
 
     fn problems(&self) -> Vec<Problem> {

@@ -66,10 +66,14 @@ courses.tsv      one line a course: folder, course id, site, first and last day 
 problems.tsv     what could not be read or was not used, and what to do about it
 courses/COURSE/  info.txt; events/DATE.log; tables/TABLE.tsv, forum.mongo, course_structure.json and
                  course.xml.tar.gz of the newest snapshot; snapshots/DATE/: the same of every week;
-                 between/FROM_TO/: the same cut to a window of days (not listed, any window opens)
-events/COURSE/   the same event files; events/all/DATE.log is a whole day, events/unattributed/DATE.log
-                 the lines of no course; @edge behind a name: the edge site
+                 samced.db, samced/: counts by learner, video and problem; course-run-data/: the ChalmersX toolkit's
+                 folder; learners/USER_ID/: one learner's lines; between/FROM_TO/: all but snapshots/, cut to a
+                 window of days (learners and windows are not listed: any opens)
+events/          COURSE/: the same event files; all/: whole days; unattributed/: lines of no course; @edge: edge site
 tables/          TABLE.tsv of all courses in one file, with a column course in front
+samced.db        the tables of the courses' samced.db in one database, with a column course in front
+learners/        USER_ID/COURSE/: one learner's lines over all courses (not listed: any id opens)
+reports/         email_opt_in.csv: who may be written to, with their profiles
 course-data/     the weekly packages as they are, decrypted
 edx-course-data/ the event logs as they are, decrypted, still gzip
 email-opt-in/    the lists of who may be written to
@@ -82,20 +86,19 @@ Commands to paste, from this folder:
   wc -l courses/{course}/events/{day}.log
   grep -c '\"event_type\": \"play_video\"' courses/{course}/events/*.log
   grep -h problem_check courses/{course}/between/{from}_{day}/events/*.log | head -n 1
-  head -n 3 courses/{course}/tables/{table}
+  sqlite3 -readonly -header courses/{course}/samced.db 'select * from event_counts limit 5'
   awk -F'\\t' 'NR > 1 { n[$1]++ } END { for (c in n) print n[c], c }' tables/{table}
-  python3 -c 'import json,sys; [print(json.loads(l)[\"time\"]) for l in sys.stdin]' < courses/{course}/events/{day}.log
   python3 -c 'import pandas as p; print(p.read_csv(\"courses/{course}/tables/{table}\", sep=\"\\t\", quoting=3))'
   cp -r --no-preserve=mode courses/{course}/between/{from}_{day} /tmp/
 ";
 
 const NOTES: &str = "\
 Good to know:
-  DATE is the day on which edX received the events, the date in the log file's name; an event's own time can
-  be another day. An event file holds the log's lines unchanged and in order. A day that is known to hold
-  nothing of a course is not listed; one that has not been decoded yet is.
-  The first file opened of a day decodes that day for all courses at once; edxfs index does it beforehand.
-  Tables are edX's own bytes: tab-separated, NULL for null, a backslash before n, r, t and backslash.
-  A table that failed or is missing in the newest snapshot is absent here; older weeks are under snapshots/.
+  DATE is the day on which edX received the events, as in the log file's name; an event's own time can be another
+  day. Lines are unchanged and in order. A day known to hold nothing of a course is not listed.
+  The first file opened of a day decodes that day for all courses at once; a file that joins days waits for all of
+  them. edxfs index does it beforehand.
+  Tables are edX's own bytes: tab-separated, NULL, a backslash before n, r, t; what a snapshot lacks is absent.
+  samced.db has no names or addresses out of profiles and certificates: that is reduced, not anonymous.
   Nothing can be changed here. Files hold personal data: treat copies as you treat the package.
 ";
