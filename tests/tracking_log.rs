@@ -76,9 +76,16 @@ fn key() -> impl Strategy<Value = String> {
         "id",
         "problem_id",
         "module_id",
+        "module",
+        "name",
+        "time",
+        "user_id",
+        "username",
         "x",
         "",
         "GET",
+        "us\\u0065r_id",
+        "tim\\u0065",
         "cont\\u0065xt",
         "course\\u005fid",
         "course\\u005Fid",
@@ -174,7 +181,7 @@ fn event() -> impl Strategy<Value = String> {
     (source, blank, text(), text(), value(), 0_usize..5).prop_map(
         |(source, course_id, event_type, page, event, turn)| {
             let mut members = [
-                format!("\"context\": {{\"course_id\": \"{course_id}\", \"path\": \"{page}\"}}"),
+                format!("\"context\": {{\"course_id\": \"{course_id}\", \"user_id\": 7, \"path\": \"{page}\"}}"),
                 format!("\"event_source\": \"{source}\""),
                 format!("\"event_type\": \"{event_type}\""),
                 format!("\"page\": \"{page}\""),
@@ -275,6 +282,11 @@ fn question(line: &[u8]) -> String {
         of(|fields| fields.event_type().map(<[u8]>::to_vec)),
         of(|fields| fields.page().map(<[u8]>::to_vec)),
         of(|fields| fields.event_and_rest().map(<[u8]>::to_vec)),
+        of(|fields| fields.name().map(<[u8]>::to_vec)),
+        of(|fields| fields.time().map(<[u8]>::to_vec)),
+        of(|fields| fields.username().map(<[u8]>::to_vec)),
+        of(|fields| fields.user_id_and_rest().map(<[u8]>::to_vec)),
+        of(|fields| fields.module_and_rest().map(<[u8]>::to_vec)),
         hex(course.as_deref().map(str::as_bytes)),
     ]
     .join(" ")

@@ -64,8 +64,16 @@ def whole(text):
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
+def check_rest(members, key, rest):
+    assert (key in members) == (rest is not None), key
+    if rest is not None:
+        value, _ = json.JSONDecoder(strict=False).raw_decode(rest.decode("utf-8", "replace"))
+        assert json.dumps(value) == json.dumps(members[key]), key
+
+
 def check(cells):
-    line, found, has_context, course_id, source, event_type, page, rest, owner = map(decode, cells)
+    cells = list(map(decode, cells))
+    line, found, has_context, course_id, source, event_type, page, rest, name, time, username, user, module, owner = cells
     line = line.decode("utf-8", "replace")
     try:
         event = json.loads(line[line.index("{"):], strict=False)
@@ -79,10 +87,13 @@ def check(cells):
     assert string(event.get("event_source")) == text(source), "event_source"
     assert string(event.get("event_type")) == text(event_type), "event_type"
     assert string(event.get("page")) == text(page), "page"
-    assert ("event" in event) == (rest is not None), "event"
-    if rest is not None:
-        value, _ = json.JSONDecoder(strict=False).raw_decode(rest.decode("utf-8", "replace"))
-        assert json.dumps(value) == json.dumps(event["event"]), "event"
+    assert string(event.get("name")) == text(name), "name"
+    assert string(event.get("time")) == text(time), "time"
+    assert string(event.get("username")) == text(username), "username"
+    check_rest(event, "event", rest)
+    inside = context if isinstance(context, dict) else {}
+    check_rest(inside, "user_id", user)
+    check_rest(inside, "module", module)
     expected = course(event)
     owner = None if owner is None else owner.decode()
     assert (None if expected is None else whole(expected)) == owner, f"{expected} but {owner}"

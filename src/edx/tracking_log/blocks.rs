@@ -216,7 +216,7 @@ impl<'a> Machine<'a> {
             return Step::Rare;
         }
         if self.depth == 1 {
-            self.second_is_context = self.fields.context == Some(at);
+            self.second_is_context = self.fields.is_context(at);
         }
         self.depth += 1;
         self.kinds = self.kinds << 1 | u64::from(byte == b'[');

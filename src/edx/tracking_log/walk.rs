@@ -11,7 +11,7 @@ pub fn walk(line: &[u8]) -> Option<Fields<'_>> {
         let key = unescape(&line[key]);
         let member = match depth {
             1 => event_member(key.as_bytes()),
-            2 if inside.is_some() && inside == fields.context => context_member(key.as_bytes()),
+            2 if inside.is_some_and(|bracket| fields.is_context(bracket)) => context_member(key.as_bytes()),
             _ => None,
         };
         if let Some(member) = member {
