@@ -1,5 +1,8 @@
 """Measures the product against the tools that it replaces, prints a table, and exits with 1 if a goal is missed.
 
+Three parts, each of which can be asked for by name: `day`, reading one day and one table of a package; `pass`, what
+tallies add to a day's pass; `samced`, the databases of a course of many days (samced.py).
+
 Both sides of a comparison take turns, so that whatever else the machine does meets both; medians are shown. The
 pipelines have the source in the page cache and the key unlocked in gpg-agent; the mount has unlocked its own before the
 clock starts. What the mount shows is exact, while grep also finds lines that only mention the course; it needs -a, as
@@ -18,9 +21,11 @@ import tempfile
 import mounts
 import packages
 import processes
+import samced
 from mounts import Mount
 
 DATE = "2015-03-02"
+PARTS = ("day", "pass", "samced")
 MB = 1_000_000
 
 
@@ -61,16 +66,20 @@ class Bench:
         self.work = work
         self.out = os.path.join(work, "out")
 
-    def mount(self, folder=None):
-        return Mount(self.options.edxfs, self.package, folder or self.package.data, self.work)
+    def mount(self, folder=None, filled=None):
+        return Mount(self.options.edxfs, self.package, folder or self.package.data, self.work, filled)
+
+    def example(self, name):
+        """A program of ours that is built beside the product."""
+        return os.path.join(os.path.dirname(self.options.edxfs), "examples", name)
 
     def pipeline(self, course):
         return processes.run(self.keyring.gunzipped(self.package.log, ["grep", "-a", "-F", course.id]), self.out)
 
-    def rounds(self, *sides):
+    def rounds(self, *sides, rounds=None):
         """Each side's costs, all sides once in every round, and the one that begins changing."""
         costs = [[] for _ in sides]
-        for number in range(self.options.rounds):
+        for number in range(rounds or self.options.rounds):
             order = range(len(sides)) if number % 2 == 0 else reversed(range(len(sides)))
             for side in order:
                 costs[side].append(sides[side]())
@@ -203,36 +212,71 @@ def machine(options):
           f"medians of {options.rounds}")
 
 
+def one_day(bench, table):
+    """(a) to (d)."""
+    courses, day_bytes, cache_bytes = survey(bench)
+    largest, median = courses[0], courses[len(courses) // 2]
+    ratio = day_bytes / os.path.getsize(bench.package.log)
+    table.note(f"a day of {day_bytes / MB:.0f} MB, compressed {ratio:.1f}-fold, {len(courses)} courses")
+    cold_day(bench, table, largest)
+    cached(bench, table, largest, median)
+    one_table(bench, table, bench.options.data)
+    table.bound("peak memory of all mounts above", mounts.peak_bytes / MB, 300, lambda value: f"{value:.0f} MB")
+    table.bound("cache bytes per plain byte", cache_bytes / day_bytes, 1 / 15, lambda value: f"1/{1 / value:.1f}")
+
+
+def day_pass(bench, table):
+    """(e) The same pass with its tallies and without, over the day's log, each time into a new cache."""
+    package = bench.package
+
+    def side(tallies):
+        command = [bench.example("day_pass"), tallies, package.log, package.secret_key, package.passphrase_file, "1"]
+        return float(processes.output_of(*command))
+
+    walls = [statistics.median(side) for side in bench.rounds(lambda: side("with"), lambda: side("without"))]
+    table.bound("a day's pass with tallies, for each second without", walls[0] / walls[1], 1.25, lambda value: f"{value:.2f}")
+    table.note(f"with {walls[0]:.3f} s, without {walls[1]:.3f} s")
+
+
 def measure(options, work):
     machine(options)
     package = packages.day(options.edxfs, options.data, options.events, options.seed)
     with packages.Keyring(package) as keyring:
-        # What the table measures must not meet the making of its data.
-        packages.large_zip(keyring, options.data, options.zip_bytes)
+        # What is measured must not meet the making of its data.
+        if "day" in options.parts:
+            packages.large_zip(keyring, options.data, options.zip_bytes)
+        if "samced" in options.parts:
+            course = packages.long_course(keyring, options.data, options.course_days, options.course_events,
+                                          options.course_rows, options.seed)
         bench = Bench(options, keyring, package, work)
-        courses, day_bytes, cache_bytes = survey(bench)
-        largest, median = courses[0], courses[len(courses) // 2]
-        ratio = day_bytes / os.path.getsize(package.log)
-        print(f"a day of {day_bytes / MB:.0f} MB, compressed {ratio:.1f}-fold, {len(courses)} courses\n")
         table = Table()
-        cold_day(bench, table, largest)
-        cached(bench, table, largest, median)
-        one_table(bench, table, options.data)
-        table.bound("peak memory of all mounts above", mounts.peak_bytes / MB, 300, lambda value: f"{value:.0f} MB")
-        table.bound("cache bytes per plain byte", cache_bytes / day_bytes, 1 / 15, lambda value: f"1/{1 / value:.1f}")
+        if "day" in options.parts:
+            one_day(bench, table)
+        if "pass" in options.parts:
+            day_pass(bench, table)
+        if "samced" in options.parts:
+            samced.measure(bench, table, course)
     return table.missed
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/bench/run", description="Measures edxfs against gpg, zcat and grep.")
+    parser = argparse.ArgumentParser(prog="scripts/bench/run", description="Measures edxfs against gpg, zcat, grep, Perl, sqlite3.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; without any, all")
     parser.add_argument("--edxfs", default="target/release/edxfs", help="the program to measure")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each side")
     parser.add_argument("--events", type=int, default=335_000, help="lines of the day; 335000 are 400 MB")
+    parser.add_argument("--course-days", type=int, default=100, help="days of the long course")
+    parser.add_argument("--course-events", type=int, default=2_000_000, help="its events")
+    parser.add_argument("--course-rows", type=int, default=2_000_000, help="rows of its courseware_studentmodule")
+    parser.add_argument("--course-rounds", type=int, default=3, help="measurements of each side of it")
     parser.add_argument("--zip-bytes", type=int, default=2_000_000_000, help="size of the large zip")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same day")
     parser.add_argument("--data", default="target/bench", help="folder of the data, which stays for the next run")
     parser.add_argument("--no-goals", action="store_true", help="exit with 0 also if a goal is missed")
     options = parser.parse_args()
+    options.parts = options.parts or PARTS
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     options.edxfs, options.data = os.path.abspath(options.edxfs), os.path.abspath(options.data)
     return options
 

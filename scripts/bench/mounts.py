@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import subprocess
 
 import processes
@@ -14,21 +15,33 @@ peak_bytes = 0
 numbers = itertools.count()
 
 
-class Mount:
-    """Shows the data package in `folder`, opened with the key of `package`; its cache is empty."""
+def new_cache(work, filled=None):
+    """A cache folder: a copy of `filled`, or not there yet."""
+    cache = os.path.join(work, f"cache-{next(numbers)}")
+    if filled:
+        shutil.copytree(filled, cache)
+    return cache
 
-    def __init__(self, edxfs, package, folder, work):
+
+def reading(package, folder, cache):
+    """Options of every command that reads the data package in `folder`, opened with the key of `package`."""
+    return ["--org", "unix", "--folder", folder, "--secret-key", package.secret_key,
+            "--passphrase-file", package.passphrase_file, "--cache-dir", cache]
+
+
+class Mount:
+    """Shows the data package in `folder`, opened with the key of `package`; its cache is empty, or a copy of `filled`."""
+
+    def __init__(self, edxfs, package, folder, work, filled=None):
         self.edxfs = edxfs
         self.point = os.path.join(work, "mnt")
-        self.cache = os.path.join(work, f"cache-{next(numbers)}")
+        self.cache = new_cache(work, filled)
+        self.peak_bytes = None
         os.makedirs(self.point, exist_ok=True)
         # The configuration of whoever runs this stays out of it.
         self.environment = {**os.environ, "XDG_CONFIG_HOME": work}
-        self.command = [
-            edxfs, "mount", "--org", "unix", "--folder", folder, "--index", "off",
-            "--secret-key", package.secret_key, "--passphrase-file", package.passphrase_file,
-            "--cache-dir", self.cache, "--log-file", os.path.join(work, "edxfs.log"), self.point,
-        ]
+        self.command = [edxfs, "mount", *reading(package, folder, self.cache), "--index", "off",
+                        "--log-file", os.path.join(work, "edxfs.log"), self.point]
 
     def __enter__(self):
         self._unmount(check=False)
@@ -43,7 +56,8 @@ class Mount:
     def __exit__(self, *failure):
         global peak_bytes
         try:
-            peak_bytes = max(peak_bytes, processes.peak_bytes(self.pid))
+            self.peak_bytes = processes.peak_bytes(self.pid)
+            peak_bytes = max(peak_bytes, self.peak_bytes)
         finally:
             self._unmount(check=True)
 
@@ -58,10 +72,10 @@ class Mount:
         command = [self.edxfs, "status", "--json", "--org", "unix", "--cache-dir", self.cache]
         return json.loads(processes.output_of(*command))
 
-    def read(self, source, output):
-        """Copies one file with `cat`; its cost has the server's share as a stage of its own."""
+    def read(self, source, output, program=("cat",)):
+        """Copies one file with `cat`, or what `program` copies; its cost has the server's share as a stage of its own."""
         before = processes.of_process(self.pid)
-        cost = processes.run([["cat", source]], output)
+        cost = processes.run([[*program, source]], output)
         after = processes.of_process(self.pid)
         cost.stages.append(("edxfs", after[0] - before[0], after[1] - before[1]))
         return cost

@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 
+import course
 import processes
 
 COURSES = 30
@@ -124,9 +125,107 @@ def large_zip(keyring, below, total_bytes):
     return os.path.join(folder, "data"), "UniX-C00x-2015", once(folder, make)
 
 
+@dataclass
+class LongCourse:
+    """A course of many days, and what belongs to it below one folder."""
+
+    folder: str
+    course: str
+    course_id: str
+    days: int
+    events: int
+    rows: int
+
+    def data(self, variant):
+        """`events`: the logs alone; `tables`: its courseware_studentmodule alone; `both`."""
+        return os.path.join(self.folder, variant)
+
+    @property
+    def lines(self):
+        """Its lines, a gzip file per day, in order."""
+        folder = os.path.join(self.folder, "lines")
+        return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+
+    @property
+    def studentmodule(self):
+        return os.path.join(self.folder, "studentmodule.sql")
+
+
+# Beside the long course, so that a day is no single course's.
+OTHERS = ("course-v1:UniX+L01x+2015", "course-v1:UniX+L02x+2015", "course-v1:UniX+L03x+2014_T1")
+LEARNERS = 10_000
+
+
+def long_course(keyring, below, days, events, rows, seed):
+    """A package in which one course has `events` lines over `days`, and a courseware_studentmodule of `rows`."""
+    main = course.Course("course-v1:UniX+L00x+2015", seed)
+    events -= events % days
+
+    def make(folder):
+        main.enrol(LEARNERS)
+        others = [course.Course(course_id, seed) for course_id in OTHERS]
+        for other in others:
+            other.enrol(LEARNERS // 100)
+        for part in ["lines", "events/edx-course-data/unix/edx/events/2015", "tables/course-data", "both"]:
+            os.makedirs(os.path.join(folder, part))
+        for date in course.dates(days):
+            write_day(keyring, folder, date, main, events // days, others)
+        write_snapshot(keyring, folder, course.dates(days)[-1], main, rows)
+        for variant in ["events", "tables"]:
+            shutil.copytree(os.path.join(folder, variant), os.path.join(folder, "both"), copy_function=os.link,
+                            dirs_exist_ok=True)
+        return {}
+
+    # The key is the day's, as above.
+    key = os.path.basename(os.path.dirname(keyring.package.folder))
+    folder = os.path.join(below, f"course-{days}-{events}-{rows}-{seed}-{key}")
+    once(folder, make)
+    return LongCourse(folder, main.folder, main.id, days, events, rows)
+
+
+def write_day(keyring, folder, date, main, events, others):
+    """The day's log as the producer leaves it, and the course's lines of it."""
+    log = os.path.join(folder, f"events/edx-course-data/unix/edx/events/2015/unix-edx-events-{date}.log.gz.gpg")
+    with open(log, "wb") as encrypted, open(os.path.join(folder, f"lines/{date}.log.gz"), "wb") as own:
+        gpg = subprocess.Popen(encryption(keyring, "--compress-algo", "none"), stdin=subprocess.PIPE, stdout=encrypted)
+        gzips = [subprocess.Popen(["gzip", "-c", level], stdin=subprocess.PIPE, stdout=output)
+                 for level, output in [("-6", gpg.stdin), ("-1", own)]]
+        gpg.stdin.close()
+        whole, lines = (gzip.stdin for gzip in gzips)
+        rest = [line for other in others for line in course.Day(other, date, max(events // 100, 1)).lines()]
+        every = max(events // len(rest), 1)
+        for number, line in enumerate(course.Day(main, date, events).lines()):
+            line = line.encode()
+            whole.write(line)
+            lines.write(line)
+            if number % every == 0 and rest:
+                whole.write(rest.pop().encode())
+        for output in [whole, lines]:
+            output.close()
+        for child in [*gzips, gpg]:
+            if child.wait() != 0:
+                raise RuntimeError(f"{child.args[0]} failed with {child.returncode}")
+
+
+def write_snapshot(keyring, folder, date, main, rows):
+    """A weekly zip with one table, and that table plain."""
+    plain = os.path.join(folder, "studentmodule.sql")
+    with open(plain, "w", encoding="utf-8") as table:
+        table.writelines(course.studentmodule(main, rows))
+    with zipfile.ZipFile(os.path.join(folder, f"tables/course-data/unix-{date}.zip"), "w") as package:
+        name = f"unix-{date}/{main.folder}-courseware_studentmodule-prod-analytics.sql.gpg"
+        with open(plain, "rb") as table:
+            command = encryption(keyring, "--compress-level", "1")
+            encrypted = subprocess.run(command, stdin=table, stdout=subprocess.PIPE, check=True).stdout
+        package.writestr(zipfile.ZipInfo(name, (date.year, date.month, date.day, 3, 0, 0)), encrypted)
+
+
+def encryption(keyring, *options):
+    return keyring.gpg("--encrypt", "--always-trust", "--recipient", "czar@unix.example.org", *options)
+
+
 def write_member(keyring, package, name, content, *options):
-    command = keyring.gpg("--encrypt", "--always-trust", "--recipient", "czar@unix.example.org", *options)
-    encrypted = subprocess.run(command, input=content, stdout=subprocess.PIPE, check=True).stdout
+    encrypted = subprocess.run(encryption(keyring, *options), input=content, stdout=subprocess.PIPE, check=True).stdout
     # Stored: Info-ZIP deflates encrypted bytes, which changes nothing here but the time it takes to make this.
     package.writestr(zipfile.ZipInfo(name, (2015, 3, 15, 3, 0, 0)), encrypted)
 

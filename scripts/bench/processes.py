@@ -12,6 +12,7 @@ class Cost:
 
     wall: float
     stages: list  # of (program, user, system)
+    peak_bytes: int = 0  # the most memory that one stage has had
 
     def cpu(self):
         return sum(user + system for _, user, system in self.stages)
@@ -38,13 +39,14 @@ def run(stages, output):
             children.append(child)
         ended = [os.wait4(child.pid, 0) for child in children]
         wall = time.perf_counter() - begun
-    costs = []
+    costs, peak = [], 0
     for child, stage, (_, status, usage) in zip(children, stages, ended):
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode not in ([0, 1] if stage is stages[-1] else [0]):
             raise RuntimeError(f"{' '.join(stage)} failed with {child.returncode}")
         costs.append((os.path.basename(stage[0]), usage.ru_utime, usage.ru_stime))
-    return Cost(wall, costs)
+        peak = max(peak, usage.ru_maxrss * 1024)
+    return Cost(wall, costs, peak)
 
 
 def output_of(*command):
