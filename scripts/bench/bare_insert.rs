@@ -20,9 +20,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows = insert(&connection, &mut BufReader::with_capacity(1 << 20, File::open(table)?))?;
     connection.execute_batch("commit")?;
     let inserted = begun.elapsed();
-    connection.execute_batch("create index courseware_studentmodule_student_id on courseware_studentmodule(student_id)")?;
+    connection
+        .execute_batch("create index courseware_studentmodule_student_id on courseware_studentmodule(student_id)")?;
     let indexed = begun.elapsed() - inserted;
-    println!("{{\"rows\": {rows}, \"insert\": {:.3}, \"index\": {:.3}}}", inserted.as_secs_f64(), indexed.as_secs_f64());
+    println!(
+        "{{\"rows\": {rows}, \"insert\": {:.3}, \"index\": {:.3}}}",
+        inserted.as_secs_f64(),
+        indexed.as_secs_f64()
+    );
     Ok(())
 }
 
