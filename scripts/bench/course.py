@@ -13,7 +13,8 @@ STUDENTMODULE = ("id", "module_type", "module_id", "student_id", "state", "grade
                  "done", "course_id")
 AGENTS = (
     "Mozilla/5.0 (Windows NT 6.1; WOW64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/40.0.2214.115 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_10_2) AppleWebKit/600.3.18 (KHTML, like Gecko) Version/8.0.3 Safari/600.3.18",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_10_2) AppleWebKit/600.3.18 (KHTML, like Gecko) "
+    "Version/8.0.3 Safari/600.3.18",
     "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:36.0) Gecko/20100101 Firefox/36.0",
 )
 VIEWS = ("/courseware/{unit}/", "/courseware", "/progress", "/info", "/discussion/forum", "/wiki/L00x/", "/about")
@@ -97,9 +98,10 @@ class Day:
     def line(self, learner, time, source, name, path, event, module=""):
         """`event` and `module` are JSON."""
         course = self.course
-        page = f'"{course.url}/courseware/{self.invent.choice(course.units)}/"' if source == "browser" else '"x_module"'
+        page = f"{course.url}/courseware/{self.invent.choice(course.units)}/" if source == "browser" else "x_module"
+        referer = f"{course.url}/courseware/{self.invent.choice(course.units)}/"
         return (f'{{{learner.head}"event_source": "{source}", "event_type": "{name}", "name": "{name}", '
-                f'"time": "{time}", "page": {page}, "referer": "{course.url}/courseware/{self.invent.choice(course.units)}/", '
+                f'"time": "{time}", "page": "{page}", "referer": "{referer}", '
                 f'"event": {event}, "context": {{{module}{learner.tail}, "path": "{path}"}}}}\n')
 
     def browser(self, learner, time, name, event):
@@ -111,7 +113,8 @@ class Day:
         at = invent.random() * 900
         place = f', \\"currentTime\\": {at:.6f}'
         if name == "seek_video":
-            place = f', \\"old_time\\": {at:.6f}, \\"new_time\\": {invent.random() * 900:.3f}, \\"type\\": \\"onSlideSeek\\"'
+            to = invent.random() * 900
+            place = f', \\"old_time\\": {at:.6f}, \\"new_time\\": {to:.3f}, \\"type\\": \\"onSlideSeek\\"'
         elif name == "load_video":
             place = ""
         elif name == "speed_change_video":
@@ -133,10 +136,12 @@ class Day:
         given = ", ".join(
             f'"{key}": {{"input_type": "choicegroup", "question": "Which of these is the largest?", "response_type": '
             f'"multiplechoiceresponse", "answer": "The second", "variant": "", "correct": true}}' for key in inputs)
-        event = (f'{{"submission": {{{given}}}, "success": "{"correct" if grade == 3 else "incorrect"}", "grade": {grade}, '
+        success = "correct" if grade == 3 else "incorrect"
+        event = (f'{{"submission": {{{given}}}, "success": "{success}", "grade": {grade}, '
                  f'"correct_map": {{{correct}}}, "state": {{"student_answers": {{}}, "seed": 1, "done": null, '
-                 f'"correct_map": {{}}, "input_state": {{"{inputs[0]}": {{}}}}}}, "answers": {{{answers}}}, '
-                 f'"attempts": {invent.randint(1, 9)}, "max_grade": 3, "problem_id": "{problem}"}}')
+                 f'"correct_map": {{}}, "input_state": '
+                 f'{{"{inputs[0]}": {{}}}}}}, "answers": {{{answers}}}, "attempts": {invent.randint(1, 9)}, '
+                 f'"max_grade": 3, "problem_id": "{problem}"}}')
         title = ("Pre-course survey", "Post-course survey", "Problem")[min(at, 2)]
         module = f'"module": {{"display_name": "{title}", "usage_key": "{problem}"}}, '
         path = f"/courses/{self.course.id}/xblock/{problem}/handler/xmodule_handler/problem_check"
@@ -156,8 +161,8 @@ class Day:
         return self.browser(learner, time, "problem_graded", f'["{answers}", "{html}"]')
 
     def view(self, learner, time):
-        shown = self.invent.choices(VIEWS, (60, 15, 8, 10, 5, 1, 1))[0].format(unit=self.invent.choice(self.course.units))
-        path = f"/courses/{self.course.id}{shown}"
+        view = self.invent.choices(VIEWS, (60, 15, 8, 10, 5, 1, 1))[0]
+        path = f"/courses/{self.course.id}{view.format(unit=self.invent.choice(self.course.units))}"
         return self.line(learner, time, "server", path, path, '"{\\"POST\\": {}, \\"GET\\": {}}"')
 
     def navigation(self, learner, time):
@@ -176,9 +181,10 @@ class Day:
 
     def thread(self, learner, time):
         body = "How does the second step follow from the first one? " * self.invent.randint(1, 20)
-        event = (f'{{"id": "{hexadecimal(self.invent)[:24]}", "title": "A question", "body": "{body}", "truncated": false, '
-                 f'"commentable_id": "general", "category_id": "general", "thread_type": "question", "anonymous": false, '
-                 f'"options": {{"followed": true}}, "user_forums_roles": ["Student"], "user_course_roles": []}}')
+        event = (f'{{"id": "{hexadecimal(self.invent)[:24]}", "title": "A question", "body": "{body}", '
+                 f'"truncated": false, "commentable_id": "general", "category_id": "general", "thread_type": '
+                 f'"question", "anonymous": false, "options": {{"followed": true}}, '
+                 f'"user_forums_roles": ["Student"], "user_course_roles": []}}')
         path = f"/courses/{self.course.id}/discussion/general/threads/create"
         return self.line(learner, time, "server", "edx.forum.thread.created", path, event)
 
@@ -186,8 +192,8 @@ class Day:
 VIDEO_EVENTS = ("play_video", "pause_video", "seek_video", "load_video", "stop_video", "speed_change_video",
                 "show_transcript", "hide_transcript")
 VIDEO_SHARES = (32, 30, 14, 12, 6, 3, 2, 1)
-KINDS = (Day.video, Day.server_check, Day.browser_problem, Day.graded, Day.view, Day.navigation, Day.close, Day.textbook,
-         Day.thread)
+KINDS = (Day.video, Day.server_check, Day.browser_problem, Day.graded, Day.view, Day.navigation, Day.close,
+         Day.textbook, Day.thread)
 SHARES = (40, 5, 6, 4, 25, 12, 6, 1, 1)
 
 
@@ -205,11 +211,13 @@ def studentmodule(course, rows):
         kind, module = modules[int(invent.random() * len(modules))]
         learner = course.learners[int(invent.random() * len(course.learners))]
         second = int(invent.random() * 86_400)
-        created = f"2015-{3 + second % 3:02}-{1 + second % 28:02} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+        clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+        created = f"2015-{3 + second % 3:02}-{1 + second % 28:02} {clock}"
         if kind == "video":
             state, grade, most = f'{{"saved_video_position": "00:{second % 60:02}:07", "speed": 1.5}}', "NULL", "NULL"
         else:
-            state = f'{{"seed": 1, "attempts": {second % 7}, "done": true, "input_state": {{"{module[-8:]}_2_1": {{}}}}}}'
+            inputs = f'{{"{module[-8:]}_2_1": {{}}}}'
+            state = f'{{"seed": 1, "attempts": {second % 7}, "done": true, "input_state": {inputs}}}'
             grade, most = str(second % 4), "3"
         yield (f"{number + 1}\t{kind}\t{module}\t{learner.id}\t{state}\t{grade}\t{created}\t{created}\t{most}\tna\t"
                f"{course.id}\n")

@@ -234,7 +234,8 @@ def day_pass(bench, table):
         return float(processes.output_of(*command))
 
     walls = [statistics.median(side) for side in bench.rounds(lambda: side("with"), lambda: side("without"))]
-    table.bound("a day's pass with tallies, for each second without", walls[0] / walls[1], 1.25, lambda value: f"{value:.2f}")
+    ratio = walls[0] / walls[1]
+    table.bound("a day's pass with tallies, for each second without", ratio, 1.25, lambda value: f"{value:.2f}")
     table.note(f"with {walls[0]:.3f} s, without {walls[1]:.3f} s")
 
 
@@ -260,7 +261,8 @@ def measure(options, work):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/bench/run", description="Measures edxfs against gpg, zcat, grep, Perl, sqlite3.")
+    about = "Measures edxfs against gpg, zcat, grep, Perl and sqlite3."
+    parser = argparse.ArgumentParser(prog="scripts/bench/run", description=about)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; without any, all")
     parser.add_argument("--edxfs", default="target/release/edxfs", help="the program to measure")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each side")

@@ -20,6 +20,8 @@ def new_cache(work, filled=None):
     cache = os.path.join(work, f"cache-{next(numbers)}")
     if filled:
         shutil.copytree(filled, cache)
+        # What is measured next must not meet the writing of the copy.
+        os.sync()
     return cache
 
 
@@ -30,7 +32,7 @@ def reading(package, folder, cache):
 
 
 class Mount:
-    """Shows the data package in `folder`, opened with the key of `package`; its cache is empty, or a copy of `filled`."""
+    """Shows the data package in `folder`, opened with the key of `package`; its cache begins empty, or as `filled`."""
 
     def __init__(self, edxfs, package, folder, work, filled=None):
         self.edxfs = edxfs
@@ -73,7 +75,7 @@ class Mount:
         return json.loads(processes.output_of(*command))
 
     def read(self, source, output, program=("cat",)):
-        """Copies one file with `cat`, or what `program` copies; its cost has the server's share as a stage of its own."""
+        """Copies one file with `cat`, or as `program` does; its cost has the server's share as a stage of its own."""
         before = processes.of_process(self.pid)
         cost = processes.run([[*program, source]], output)
         after = processes.of_process(self.pid)

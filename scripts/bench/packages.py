@@ -142,7 +142,7 @@ class LongCourse:
 
     @property
     def lines(self):
-        """Its lines, a gzip file per day, in order."""
+        """Its lines, plain, a file per day, in order."""
         folder = os.path.join(self.folder, "lines")
         return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
 
@@ -186,23 +186,20 @@ def long_course(keyring, below, days, events, rows, seed):
 def write_day(keyring, folder, date, main, events, others):
     """The day's log as the producer leaves it, and the course's lines of it."""
     log = os.path.join(folder, f"events/edx-course-data/unix/edx/events/2015/unix-edx-events-{date}.log.gz.gpg")
-    with open(log, "wb") as encrypted, open(os.path.join(folder, f"lines/{date}.log.gz"), "wb") as own:
+    with open(log, "wb") as encrypted, open(os.path.join(folder, f"lines/{date}.log"), "wb") as own:
         gpg = subprocess.Popen(encryption(keyring, "--compress-algo", "none"), stdin=subprocess.PIPE, stdout=encrypted)
-        gzips = [subprocess.Popen(["gzip", "-c", level], stdin=subprocess.PIPE, stdout=output)
-                 for level, output in [("-6", gpg.stdin), ("-1", own)]]
+        gzip = subprocess.Popen(["gzip", "-6"], stdin=subprocess.PIPE, stdout=gpg.stdin)
         gpg.stdin.close()
-        whole, lines = (gzip.stdin for gzip in gzips)
         rest = [line for other in others for line in course.Day(other, date, max(events // 100, 1)).lines()]
         every = max(events // len(rest), 1)
         for number, line in enumerate(course.Day(main, date, events).lines()):
             line = line.encode()
-            whole.write(line)
-            lines.write(line)
+            gzip.stdin.write(line)
+            own.write(line)
             if number % every == 0 and rest:
-                whole.write(rest.pop().encode())
-        for output in [whole, lines]:
-            output.close()
-        for child in [*gzips, gpg]:
+                gzip.stdin.write(rest.pop().encode())
+        gzip.stdin.close()
+        for child in [gzip, gpg]:
             if child.wait() != 0:
                 raise RuntimeError(f"{child.args[0]} failed with {child.returncode}")
 
