@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use jiff::civil::Date;
 
 use crate::demo::course::{Course, Enrolment};
+use crate::demo::event::counted::TRAPS;
 use crate::demo::event::{self, odd};
 use crate::demo::line::{Draft, EventSource, Moment, Scene, TimeForm};
 use crate::demo::organisation::Organisation;
@@ -23,10 +24,20 @@ pub fn write_day(plan: &Plan, org: &Organisation, site: Site, date: Date, out: &
     let mut line = String::new();
     let mut visits = Visits::begin(org, site, &mut random);
     let mut odd_lines = OddLines::new(plan, date, lines);
+    let traps = Traps::new(plan, site, date, lines);
     for number in 0..lines {
         let mut scene = visits.next_scene(org, site, &name, &mut random);
         scene.moment = moment(&name, number, lines, &mut random);
         scene.key_order = (number * SERVERS / lines.max(1)) as usize;
+        if let Some(turn) = traps.due(number) {
+            let course = &org.courses[turn % 2 % org.courses.len()];
+            let enrolment = &course.enrolments[number as usize % 5];
+            let (learner, anonymous_id) = (&org.learners[enrolment.learner], enrolment.anonymous_id.as_str());
+            let scene = Scene { course, learner, anonymous_id, ..scene };
+            out.write_all(&TRAPS[turn / 2 % TRAPS.len()].line(&scene, &mut draft))?;
+            out.write_all(b"\n")?;
+            continue;
+        }
         if let Some(oddity) = odd_lines.due(number) {
             let bytes = oddity(&mut odd::Odd {
                 scene: &mut scene,
@@ -72,6 +83,28 @@ impl OddLines {
         let oddity = odd::ODDITIES[self.next % odd::ODDITIES.len()];
         self.next += 1;
         Some(oddity)
+    }
+}
+
+/// The last lines of a production day that is not very short: for the two largest courses, a trap for each in turn.
+struct Traps {
+    from: u32,
+    /// Lines of that kind on the days before.
+    before: usize,
+}
+
+impl Traps {
+    const LINES: u32 = 12;
+    const SHORT_DAY: u32 = 100;
+
+    fn new(plan: &Plan, site: Site, date: Date, lines: u32) -> Self {
+        let has_traps = site == Site::Prod && lines >= Self::SHORT_DAY;
+        let day = plan.first_day.until(date).map(|span| span.get_days().unsigned_abs()).unwrap_or(0);
+        Traps { from: if has_traps { lines - Self::LINES } else { lines }, before: (day * Self::LINES) as usize }
+    }
+
+    fn due(&self, line: u32) -> Option<usize> {
+        Some((line.checked_sub(self.from)?) as usize + self.before)
     }
 }
 

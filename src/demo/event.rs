@@ -1,5 +1,6 @@
 //! What people do, as events: which kinds there are and how often each happens.
 
+pub mod counted;
 pub mod odd;
 mod page;
 mod problem;

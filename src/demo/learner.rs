@@ -50,6 +50,7 @@ impl Learner {
         };
         let full_name = match index {
             0 => "Anna \"A\\K\" Kö".to_owned(),
+            2 => "Carl marked_name".to_owned(),
             6 => "NULL".to_owned(),
             9 => "Jun\tof two\u{2028}lines".to_owned(),
             _ => format!("{given} {family}"),

@@ -42,8 +42,34 @@ impl Table {
             rows = Rows::new(dialect, &format!("{} state", self.header));
         }
         (self.fill)(snapshot, &mut rows);
-        rows.into_bytes()
+        self.mangled(snapshot, rows.into_bytes())
     }
+}
+
+impl Table {
+    /// In the newest week some tables of two courses are not as they were: a column is gone, rows are too short or too
+    /// long, and a cell is no UTF-8.
+    fn mangled(&self, snapshot: &Snapshot<'_>, mut content: Vec<u8>) -> Vec<u8> {
+        match (snapshot.course.rank, self.name, snapshot.week) {
+            (1, PROFILE, Week::Newest) => without_column(&content, 12),
+            (1, TAGS, Week::Newest) => without_column(&content, 0),
+            (0, TAGS, Week::Newest) => {
+                content
+                    .extend_from_slice(b"9000001\t1001\n9000002\t1002\tk\xff\"\t\tv\tsurplus\n9000003\t1003\t\tNULL\t");
+                content
+            }
+            _ => content,
+        }
+    }
+}
+
+fn without_column(content: &[u8], column: usize) -> Vec<u8> {
+    let rows = content.split_inclusive(|byte| *byte == b'\n').map(|row| {
+        let row = row.strip_suffix(b"\n").unwrap_or(row);
+        let cells = row.split(|byte| *byte == b'\t').enumerate().filter(|(place, _)| *place != column);
+        [cells.map(|(_, cell)| cell).collect::<Vec<_>>().join(&b'\t'), b"\n".to_vec()].concat()
+    });
+    rows.collect::<Vec<_>>().concat()
 }
 
 impl Snapshot<'_> {
@@ -67,6 +93,9 @@ impl Snapshot<'_> {
 
 pub const STUDENTMODULE: &str = "courseware_studentmodule";
 const PROFILE: &str = "auth_userprofile";
+const TAGS: &str = "user_api_usercoursetag";
+/// The learner whose cells say what they are.
+const MARKED: u64 = 1003;
 
 pub const TABLES: &[Table] = &[
     Table {
@@ -112,30 +141,35 @@ pub const TABLES: &[Table] = &[
                  level_of_education goals allow_certificate country city bio profile_image_uploaded_at",
         fill: |snapshot, rows| {
             for (_, l) in snapshot.enrolled() {
-                let meta = format!(r#"{{"old_emails": [["old_{}", "2012-11-16T10:28:10"]], "note": "x\ny"}}"#, l.email);
+                // Of one learner every cell that a de-identified table leaves out is marked.
+                let mark = |usual: &str, mark: &str| if l.id == MARKED { mark } else { usual }.to_owned();
+                let note = mark(r"x\ny", "marked_meta");
+                let meta =
+                    format!(r#"{{"old_emails": [["old_{}", "2012-11-16T10:28:10"]], "note": "{note}"}}"#, l.email);
                 let id = l.id - 924;
                 let born: &dyn std::fmt::Display = if l.id % 9 == 0 { &NULL } else { &l.year_of_birth };
-                let address = if l.id % 5 == 1 { "1 Main St\r\nTown" } else { "" };
+                let address = mark(if l.id % 5 == 1 { "1 Main St\r\nTown" } else { "" }, "marked_address");
                 let goals = ["", "line one\r\nline\ttwo", NULL, "see C:\\new\\table"][(l.id % 4) as usize];
+                let location = if l.id % 6 == 0 { "by \"the\" C:\\lake,\t\u{1f600}" } else { "" };
                 let cells: [&dyn std::fmt::Display; 18] = [
                     &id,
                     &l.id,
                     &l.full_name,
                     &"",
-                    &"",
+                    &location,
                     &meta,
-                    &"course.xml",
+                    &mark("course.xml", "marked_courseware"),
                     &l.gender,
                     &address,
                     born,
                     &l.education,
-                    &goals,
+                    &mark(goals, "marked_goals"),
                     &1,
                     &l.country,
                     &NULL,
-                    &NULL,
-                    &NULL,
-                    &NULL,
+                    &mark(NULL, "marked_bio"),
+                    &mark(NULL, "marked_image"),
+                    &mark(NULL, "marked_state"),
                 ];
                 let width = if snapshot.week == Week::Newest { 18 } else { 17 };
                 rows.row(&cells[..width]);
@@ -181,7 +215,7 @@ pub const TABLES: &[Table] = &[
         },
     },
     Table {
-        name: "user_api_usercoursetag",
+        name: TAGS,
         header: "id user_id key course_id value",
         fill: |snapshot, rows| {
             for (i, (_, l)) in snapshot.enrolled().filter(|(_, l)| l.id % 4 == 0).enumerate() {
