@@ -67,12 +67,16 @@ def course(line):
     return (isinstance(url, str) and of_url(url)) or of_payload(event.get("event"))
 
 
-day, folder = Path(sys.argv[1]), Path(sys.argv[2])
-files = {}
-for line in day.read_bytes().split(b"\n")[:-1]:
-    owner = course(line.decode("utf-8", "surrogateescape"))
-    files.setdefault(owner, []).append(line + b"\n")
-folder.mkdir(parents=True)
-for owner, lines in files.items():
-    name = "none" if owner is None else owner.encode().hex()
-    (folder / name).write_bytes(b"".join(lines))
+def main(day, folder):
+    files = {}
+    for line in day.read_bytes().split(b"\n")[:-1]:
+        owner = course(line.decode("utf-8", "surrogateescape"))
+        files.setdefault(owner, []).append(line + b"\n")
+    folder.mkdir(parents=True)
+    for owner, lines in files.items():
+        name = "none" if owner is None else owner.encode().hex()
+        (folder / name).write_bytes(b"".join(lines))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
