@@ -375,7 +375,7 @@ fn a_line_over_64_mib_is_loose_and_never_held_twice() {
         let mut counts = Counts::default();
         let before = ALLOCATED.load(Ordering::Relaxed);
         PEAK.store(before, Ordering::Relaxed);
-        let summary = split(&mut log, CourseRule::Recall, &mut counts).expect("nothing can fail");
+        let summary = split(&mut log, CourseRule::Recall, &mut counts, None).expect("nothing can fail");
         let peak = PEAK.load(Ordering::Relaxed) - before;
 
         assert_eq!((summary.lines, summary.malformed), (3, u64::from(loose > 0)));
