@@ -3,6 +3,7 @@
 pub mod course_run;
 pub mod course_structure;
 pub mod event;
+pub mod forum;
 pub mod member_name;
 pub mod object_key;
 pub mod table;
