@@ -11,6 +11,8 @@ pub mod make;
 pub mod opt_in;
 pub mod split;
 pub mod tallies;
+#[cfg(test)]
+pub mod testing;
 pub mod unattributed;
 
 use std::io::{Read, Seek};

@@ -10,13 +10,15 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::io::{Read, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use crate::edx::course_run::CourseId;
 use crate::error::{Error, Result};
+use crate::recipe::make::Inputs;
+use crate::recipe::tallies::merge::RunBytes;
 use crate::recipe::tallies::varint;
-use crate::recipe::{Content, Outputs, Slot};
+use crate::recipe::{Artifact, Content, Outputs, Slot};
 
 const MAGIC: &[u8; 8] = b"edxslice";
 const TAIL_BYTES: u64 = 16;
@@ -118,6 +120,29 @@ impl Slices {
     }
 }
 
+/// Runs up to this are read at once, so that many small ones need no open file each.
+const SMALL_BYTES: u64 = 64 << 10;
+
+/// The course's runs in a day's tallies or lines, in order.
+pub fn open_runs(inputs: &dyn Inputs, blob: &Artifact, course: &CourseId) -> Result<Vec<RunBytes>> {
+    let mut content = inputs.artifact(blob)?;
+    let mut runs: Vec<RunBytes> = Vec::new();
+    for run in Slices::open(&mut content)?.runs(course) {
+        let bytes = run.end - run.start;
+        if bytes <= SMALL_BYTES {
+            content.seek(SeekFrom::Start(run.start))?;
+            let mut small = vec![0; bytes as usize];
+            content.read_exact(&mut small)?;
+            runs.push(Box::new(Cursor::new(small)));
+        } else {
+            let mut section = inputs.artifact(blob)?;
+            section.seek(SeekFrom::Start(run.start))?;
+            runs.push(Box::new(section.take(bytes)));
+        }
+    }
+    Ok(runs)
+}
+
 type Courses = Vec<(CourseId, Vec<Range<u64>>)>;
 
 /// Every number is held against what is really there before room is made for it.
@@ -149,36 +174,19 @@ fn damaged() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::error::ErrorKind;
     use crate::recipe::Output;
-
-    struct Kept(Vec<u8>);
-
-    impl Outputs for Kept {
-        fn create(&mut self, _: &Output) -> Result<Slot> {
-            Ok(Slot(0))
-        }
-        fn append(&mut self, _: Slot, bytes: &[u8]) -> Result<()> {
-            self.0.extend_from_slice(bytes);
-            Ok(())
-        }
-    }
-
-    fn id(text: &str) -> CourseId {
-        CourseId::parse(text).expect("valid")
-    }
+    use crate::recipe::testing::{Kept, course as id};
 
     fn written(runs: &[(&str, &[u8])]) -> (Vec<u8>, Vec<Slice>) {
-        let mut kept = Kept(Vec::new());
-        let mut writer = SlicesWriter::new(Slot(0));
+        let mut kept = Kept::default();
+        let mut writer = SlicesWriter::new(kept.create(&Output::Whole).expect("memory"));
         runs.iter().for_each(|(course, run)| writer.add_run(&mut kept, &id(course), run).expect("memory"));
         let slices = writer.finish(&mut kept).expect("memory");
-        (kept.0, slices)
+        (kept.bytes(&Output::Whole).to_vec(), slices)
     }
 
     #[test]

@@ -1,0 +1,157 @@
+//! Inputs and outputs in memory, and days of the imagination.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{Cursor, Read};
+use std::sync::Arc;
+
+use jiff::civil::date;
+
+use crate::decode::Layers;
+use crate::edx::course_run::CourseId;
+use crate::edx::tracking_log::CourseRule;
+use crate::error::{Error, Result};
+use crate::recipe::derived::TalliedDay;
+use crate::recipe::make::{Inputs, Summary};
+use crate::recipe::tallies::record::Record;
+use crate::recipe::tallies::run::RunWriter;
+use crate::recipe::tallies::slices::SlicesWriter;
+use crate::recipe::{Artifact, Content, Output, Outputs, Part, Recipe, Slot};
+use crate::source::{ETag, ObjectId, ObjectKey};
+use crate::sqlite::{Scratch, ScratchSpace};
+
+/// What was written, by output.
+#[derive(Default)]
+pub struct Kept(Vec<(Output, Vec<u8>)>);
+
+impl Outputs for Kept {
+    fn create(&mut self, output: &Output) -> Result<Slot> {
+        assert!(self.0.iter().all(|(other, _)| other != output), "{output:?} is created twice");
+        self.0.push((output.clone(), Vec::new()));
+        Ok(Slot(self.0.len() - 1))
+    }
+
+    fn append(&mut self, slot: Slot, bytes: &[u8]) -> Result<()> {
+        self.0[slot.0].1.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl Kept {
+    pub fn bytes(&self, output: &Output) -> &[u8] {
+        &self.0.iter().find(|(other, _)| other == output).expect("created").1
+    }
+}
+
+/// Artifacts held in memory; any other is not found.
+#[derive(Default)]
+pub struct MemoryInputs {
+    artifacts: HashMap<Artifact, Vec<u8>>,
+    opened: RefCell<Vec<Artifact>>,
+}
+
+impl MemoryInputs {
+    pub fn keep(&mut self, artifact: Artifact, bytes: Vec<u8>) {
+        self.artifacts.insert(artifact, bytes);
+    }
+
+    /// How often the artifact was opened.
+    pub fn opened(&self, artifact: &Artifact) -> usize {
+        self.opened.borrow().iter().filter(|opened| *opened == artifact).count()
+    }
+}
+
+impl Inputs for MemoryInputs {
+    fn decoded(&self, _: &Part, _: &Layers) -> Result<Box<dyn Read + Send>> {
+        Err(Error::not_found("no parts in memory"))
+    }
+
+    fn artifact(&self, artifact: &Artifact) -> Result<Box<dyn Content>> {
+        self.opened.borrow_mut().push(artifact.clone());
+        let bytes = self.artifacts.get(artifact).cloned().ok_or_else(|| Error::not_found("no such artifact"))?;
+        Ok(Box::new(Cursor::new(bytes)))
+    }
+
+    fn summary(&self, _: &Recipe) -> Result<Summary> {
+        Err(Error::not_found("no runs in memory"))
+    }
+
+    fn scratch(&self) -> Arc<dyn ScratchSpace> {
+        Arc::new(MemorySpace)
+    }
+}
+
+/// Scratch files in memory.
+pub struct MemorySpace;
+
+impl ScratchSpace for MemorySpace {
+    fn create(&self) -> Result<Box<dyn Scratch>> {
+        Ok(Box::new(MemoryScratch::default()))
+    }
+}
+
+#[derive(Default)]
+struct MemoryScratch(Vec<u8>);
+
+impl Scratch for MemoryScratch {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        let there = self.0.get(offset as usize..).unwrap_or_default();
+        let bytes = buffer.len().min(there.len());
+        buffer[..bytes].copy_from_slice(&there[..bytes]);
+        Ok(bytes)
+    }
+
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        let end = offset as usize + bytes.len();
+        self.0.resize(self.0.len().max(end), 0);
+        self.0[offset as usize..end].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn truncate(&mut self, bytes: u64) -> Result<()> {
+        self.0.truncate(bytes as usize);
+        Ok(())
+    }
+}
+
+pub fn course(id: &str) -> CourseId {
+    CourseId::parse(id).expect("valid")
+}
+
+/// A whole object of that key.
+pub fn part(key: &str) -> Part {
+    Part::whole(ObjectId { key: ObjectKey::new(key), etag: ETag::new("x"), bytes: 7 })
+}
+
+/// A day of August 2015.
+pub fn day(number: i8) -> TalliedDay {
+    let date = date(2015, 8, number);
+    let log = part(&format!("x-prod-events-{date}.log.gz.gpg"));
+    TalliedDay { log, rule: CourseRule::Recall, params: Arc::default(), date, digest: [number as u8; 32] }
+}
+
+/// A run of records that are in order.
+pub fn run(records: &[Record<'_>]) -> Vec<u8> {
+    let mut writer = RunWriter::new();
+    for record in records {
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        record.encode(&mut key, &mut value);
+        writer.push(&key, &value).expect("records in order");
+    }
+    writer.finish()
+}
+
+/// A day's blob of courses' runs.
+pub fn blob(runs: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut kept = Kept::default();
+    let mut writer = SlicesWriter::new(kept.create(&Output::Whole).expect("memory does not fail"));
+    for (id, run) in runs {
+        writer.add_run(&mut kept, &course(id), run).expect("memory does not fail");
+    }
+    writer.finish(&mut kept).expect("memory does not fail");
+    kept.bytes(&Output::Whole).to_vec()
+}
