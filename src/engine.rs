@@ -10,6 +10,7 @@ mod input;
 pub mod ledger;
 pub mod outputs;
 mod run;
+pub mod scratch;
 pub mod size;
 pub mod wait;
 

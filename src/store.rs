@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! blobs-v1/ab/ab12…    one file per content, named by its keyed digest; the format is drawn in `store/blob.rs`
-//! tmp/                 contents being written; swept at the next start
+//! tmp/                 contents being written, and scratch files; swept at the next start
 //! ```
 //!
 //! Files have mode 0600, folders 0700. A blob's modification time is its last use, to the minute. Nothing is synced:
@@ -12,6 +12,7 @@
 
 pub mod blob;
 mod lru;
+pub mod scratch;
 pub mod seal;
 mod shelf;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
 use crate::store::blob::{Blob, BlobWriter, Digest, Keep};
+use crate::store::scratch::ScratchFile;
 use crate::store::seal::{BlobKeys, DataKey, SALT_BYTES};
 use crate::store::shelf::{Salt, Shelf};
 
@@ -67,6 +69,13 @@ impl Store {
             self.0.wait_scanned();
         }
         BlobWriter::new(Arc::clone(&self.0), keep)
+    }
+
+    /// An empty file for what does not fit into memory; takes room as it grows, evicting blobs for it.
+    ///
+    /// Errors: local I/O, `Internal` without a random generator.
+    pub fn scratch(&self) -> Result<ScratchFile> {
+        ScratchFile::create(Arc::clone(&self.0))
     }
 
     /// Disk bytes of all blobs and of what is being written. Blobs that were evicted while open do not count.

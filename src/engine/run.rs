@@ -15,11 +15,12 @@ use crate::engine::flight::{Flight, Progress};
 use crate::engine::input::{Encoded, Watch};
 use crate::engine::ledger::{RecipeKey, Recorded};
 use crate::engine::outputs::{Dispensable, Drafts, Made};
+use crate::engine::scratch::Space;
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::make::{self, Inputs, Summary};
 use crate::recipe::{Artifact, Content, Output, Part, Recipe};
-use crate::sqlite::{Scratch, ScratchSpace};
+use crate::sqlite::ScratchSpace;
 use crate::store::blob::{Blob, BlobReader, Keep};
 
 /// What a flight brings: a finished run's outputs. Empty where another flight had landed just before.
@@ -78,7 +79,7 @@ impl Inputs for RunInputs<'_> {
     }
 
     fn scratch(&self) -> Arc<dyn ScratchSpace> {
-        Arc::new(NoSpace)
+        Arc::new(Space(self.shared.store.clone()))
     }
 }
 
@@ -127,14 +128,6 @@ struct Beside<'a> {
     recipe: Recipe,
     drafts: Drafts<'a>,
     summary: Summary,
-}
-
-struct NoSpace;
-
-impl ScratchSpace for NoSpace {
-    fn create(&self) -> Result<Box<dyn Scratch>> {
-        Err(Error::internal("no scratch space yet"))
-    }
 }
 
 /// What a run itself reads of its source; nothing where it reads other runs' outputs.

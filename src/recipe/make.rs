@@ -85,12 +85,12 @@ impl Recipe {
             Recipe::Late(_) => Err(Error::internal("a file of many days was asked for unresolved")),
             Recipe::Gzipped { content } => gzipped::make(content, inputs, outputs),
             Recipe::OptIn(opt_in) => opt_in::make(opt_in, inputs, outputs),
-            Recipe::Fold(_)
-            | Recipe::Database(_)
-            | Recipe::Sheet { .. }
-            | Recipe::VideoErrors { .. }
-            | Recipe::Learner(_)
-            | Recipe::Roster(_) => Err(Error::internal("cannot be made yet")),
+            Recipe::Fold(fold) => fold::make(fold, inputs, outputs),
+            Recipe::Database(database) => database::make(database, inputs, outputs),
+            Recipe::Sheet { database, table } => database::make_sheet(database, table, inputs, outputs),
+            Recipe::VideoErrors { folds } => fold::make_video_errors(folds, inputs, outputs),
+            Recipe::Learner(learner) => learner::make_learner(learner, inputs, outputs),
+            Recipe::Roster(roster) => learner::make_roster(roster, inputs, outputs),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | small records | context `… record v1`, purpose | 96 random bits |
 //! | the chunks and the table of one blob | context `… blob v1`, the blob's 256-bit random salt | the chunk's index |
+//! | the pages of one scratch file | random, never leaves memory | number of the write |
 //! | names and lookup keys | context `… name v1`, then keyed BLAKE3 | none |
 //! | content digests | contexts `… chunk digest v1`, `… content digest v1`, then keyed BLAKE3 | none |
 //!
@@ -196,8 +197,55 @@ impl<const N: usize> BlobCipher<N> {
 }
 
 fn nonce(piece: Piece) -> Nonce {
+    counted(piece.index().to_le_bytes())
+}
+
+/// Bytes that sealing adds to a page of scratch space: the number of its write in front, the tag behind.
+pub(super) const PAGE_SEAL_BYTES: usize = 8 + TAG_BYTES;
+
+/// Seals and opens the pages of one scratch file, under a key that nobody can have after it is dropped. A page may be
+/// sealed again and again: no two sealings have the same nonce.
+pub(super) struct ScratchCipher {
+    key: LessSafeKey,
+    sealings: u64,
+}
+
+impl ScratchCipher {
+    /// Errors: `Internal` without a random generator.
+    pub fn random() -> Result<Self> {
+        let key: Key = Zeroizing::new(random_bytes()?);
+        Ok(ScratchCipher { key: aes_key(&key), sealings: 0 })
+    }
+
+    /// Appends `plain`, sealed as page `page`, to `sealed`.
+    pub fn seal(&mut self, page: u64, plain: &[u8], sealed: &mut Vec<u8>) -> Result<()> {
+        self.sealings += 1;
+        let number = self.sealings.to_le_bytes();
+        sealed.extend_from_slice(&number);
+        let begin = sealed.len();
+        sealed.extend_from_slice(plain);
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(counted(number), Aad::from(page.to_le_bytes()), &mut sealed[begin..])
+            .map_err(|_| Error::internal("a page is too large to be sealed"))?;
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(())
+    }
+
+    /// Decrypts in place what `seal` made of this page. Errors: `Corrupt`.
+    pub fn open<'a>(&self, page: u64, sealed: &'a mut [u8]) -> Result<&'a [u8]> {
+        let damaged = || Error::corrupt("a scratch file of the cache is damaged");
+        let (number, text) = sealed.split_first_chunk_mut().ok_or_else(damaged)?;
+        self.key
+            .open_in_place(counted(*number), Aad::from(page.to_le_bytes()), text)
+            .map(|plain| &*plain)
+            .map_err(|_| damaged())
+    }
+}
+
+fn counted(number: [u8; 8]) -> Nonce {
     let mut bytes = [0; NONCE_LEN];
-    bytes[..8].copy_from_slice(&piece.index().to_le_bytes());
+    bytes[..8].copy_from_slice(&number);
     Nonce::assume_unique_for_key(bytes)
 }
 
@@ -262,6 +310,27 @@ mod tests {
             refused(key().open_record("facts", b"row", &flipped));
             refused(key().open_record("facts", b"row", &sealed[..at]));
         }
+    }
+
+    #[test]
+    fn a_page_opens_only_in_its_place_and_is_never_sealed_alike() {
+        let mut cipher = ScratchCipher::random().unwrap();
+        let mut sealed = Vec::new();
+        cipher.seal(3, b"page", &mut sealed).unwrap();
+        cipher.seal(3, b"page", &mut sealed).unwrap();
+        let (first, second) = sealed.split_at_mut(4 + PAGE_SEAL_BYTES);
+        assert_ne!(first, second);
+        let refused = |result: Result<&[u8]>| assert_eq!(result.unwrap_err().kind(), ErrorKind::Corrupt);
+        refused(cipher.open(4, &mut first.to_vec()));
+        refused(cipher.open(3, &mut first[..20].to_vec()));
+        refused(cipher.open(3, &mut []));
+        refused(ScratchCipher::random().unwrap().open(3, &mut first.to_vec()));
+        for at in 0..first.len() {
+            let mut flipped = first.to_vec();
+            flipped[at] ^= 1;
+            refused(cipher.open(3, &mut flipped));
+        }
+        assert_eq!((cipher.open(3, first).unwrap(), cipher.open(3, second).unwrap()), (&b"page"[..], &b"page"[..]));
     }
 
     #[test]
