@@ -8,12 +8,13 @@ from collections import Counter, defaultdict
 
 import names
 from reading import day_of, shown
-from tables import STANDARD, counted, course_axis, forum, key_order, standard
+from tables import STANDARD, counted, course_axis, forum, key_order, problem_titles, standard
 
 MOST_DATES = 1900
 VALUES = [["attempts", "INTEGER"], ["grade", "INTEGER"], ["max_grade", "INTEGER"], ["success", "TEXT"], ["time", "TEXT"]]
 FORUM = ["discussion_forum_activity", "discussion_forum_activity_ng"]
-LEFT_OUT = ["courseware_studentmodule", "video_activity_ng2"]
+LEFT_OUT = ["courseware_studentmodule", "video_activity_ng2", "problem_<id>"]
+MENDED = ["short_rows", "long_rows", "invalid_utf8_cells", "bad_forum_lines"]
 
 
 def text_columns(*columns):
@@ -67,23 +68,23 @@ def latest_dates(table, keys):
 
 
 def table_names(problems, taken):
-    """A name for each problem's table, in order of the full ids."""
-    taken, found = {name.lower() for name in taken}, {}
+    """A name for each problem's table, in order of the full ids; SQLite keeps tables and indexes in one list."""
+    taken, found = {lower + tail for lower in map(str.lower, taken) for tail in ("", "_user_id")}, {}
     for problem in sorted(problems, key=str.encode):
         block = re.search(r"/problem/(.*)|\+block@(.*)", problem, re.S)
         block = problem if block is None else block[1] or block[2] or ""
         plain = "problem_" + re.sub("[^A-Za-z0-9_]", "", block)
         name, turn = plain, 1
-        while name.lower() in taken:
+        while taken & {name.lower(), name.lower() + "_user_id"}:
             turn += 1
             name = f"{plain}_{turn}"
-        taken.add(name.lower())
+        taken |= {name.lower(), name.lower() + "_user_id"}
         found[problem] = name
     return found
 
 
-def problem_tables(course, counts, taken):
-    """One table per problem, then `problem` and `problem_index`."""
+def problem_tables(course, counts, titles, taken):
+    """One table per problem, then `problem` and `problem_index`, with the structure's display name, else the events'."""
     rows = defaultdict(list)
     for (problem, user), (_, time, values) in counts.checks.items():
         rows[problem].append([user, *[values[k] for k in ("attempts", "grade", "max_grade", "success")], shown(time)])
@@ -93,7 +94,7 @@ def problem_tables(course, counts, taken):
         own = sorted(rows[problem], key=lambda row: key_order(row[:1]))
         found[name] = {"columns": [["user_id", "TEXT"], *VALUES], "rows": own}
         long_rows += [[course, problem, r[0], r[1], r[4], r[2], r[3], r[5]] for r in own]
-        index.append([name, problem, counts.titles[problem][1]])
+        index.append([name, problem, titles.get(problem, counts.titles[problem][1])])
     columns = text_columns("course", "problem_id", "user_id") + [VALUES[0], VALUES[3], *VALUES[1:3], VALUES[4]]
     found["problem"] = {"columns": columns, "rows": long_rows}
     found["problem_index"] = {"columns": text_columns("table_name", "problem_id", "display_name"), "rows": index}
@@ -125,21 +126,22 @@ class Course:
             made = standard(table, files[table], self.mended) if table in files else None
             if made:
                 self.tables[table] = made
-        self.missing = [table for table in STANDARD if table not in self.tables]
         if "forum" in files:
             self.tables.update(forum(files["forum"]))
         self.tables.update(activity(counts))
-        self.tables.update(problem_tables(folder, counts, FIXED))
+        titles = problem_titles(files["structure"]) if "structure" in files else {}
+        self.tables.update(problem_tables(folder, counts, titles, FIXED))
         self.tables["event_counts"] = event_counts(counts)
         if "structure" in files:
             self.tables["course_axis"] = course_axis(files["structure"])
+        self.missing = [table for table in [*STANDARD, *FORUM, "course_axis"] if table not in self.tables]
 
     def about(self, scope, window, left_out=()):
         return {
             "schema_version": "1", "scope": scope, "course": self.folder, "course_id": self.course_id or "",
             "window": window, "snapshot": self.snapshot or "", "days": str(len(self.days)),
             "events": str(self.counts.events), "missing_tables": ",".join(self.missing),
-            **{name: str(self.mended[name]) for name in ("short_rows", "long_rows", "invalid_utf8_cells")},
+            **{name: str(self.mended[name]) for name in MENDED},
             "unreadable_days": ",".join(self.unreadable), "cut_columns": "", "left_out": ",".join(left_out),
         }
 
@@ -199,11 +201,13 @@ def organisation_about(courses, window):
     for key in first:
         if key == "course":
             values["courses"] = str(len(courses))
-        elif key in ("short_rows", "long_rows", "invalid_utf8_cells"):
+        elif key in MENDED:
             values[key] = str(sum(course.mended[key] for course in courses))
         elif key != "course_id":
             values[key] = first[key]
     values["events"] = str(sum(course.counts.events for course in courses))
     values["days"] = str(len({day for course in courses for day in course.days}))
-    # What these come to over several courses is not laid down.
-    return {**values, "snapshot": "*", "missing_tables": "*", "unreadable_days": "*"}
+    values["snapshot"] = ",".join(sorted({course.snapshot for course in courses if course.snapshot}))
+    values["unreadable_days"] = ",".join(sorted({day for course in courses for day in course.unreadable}))
+    # Whether single courses' shares are named is not laid down.
+    return {**values, "missing_tables": "*"}

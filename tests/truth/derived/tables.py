@@ -130,36 +130,47 @@ def counted(keys, counts):
 
 AXIS = [
     ["block_id", "TEXT"], ["category", "TEXT"], ["display_name", "TEXT"], ["parent", "TEXT"], ["chapter", "TEXT"],
-    ["sequential", "TEXT"], ["vertical", "TEXT"], ["position", "INTEGER"], ["graded", "TEXT"], ["start", "TEXT"],
+    ["sequential", "TEXT"], ["vertical", "TEXT"], ["position", "INTEGER"], ["graded", "INTEGER"], ["start", "TEXT"],
     ["due", "TEXT"],
 ]
 
 
+def text(value):
+    return value if isinstance(value, str) else None
+
+
+def problem_titles(content):
+    """Display names of problems by block id."""
+    titles = {
+        block_id: text(block.get("metadata", {}).get("display_name"))
+        for block_id, block in json.loads(content).items()
+        if block.get("category") == "problem"
+    }
+    return {block_id: title for block_id, title in titles.items() if title is not None}
+
+
 def course_axis(content):
-    """Blocks in course order: the course first, then each child with all below it."""
+    """Blocks in course order: the course, then each child with all below it; `position` among its siblings, from 1."""
     blocks = json.loads(content)
     rows, seen = [], set()
 
-    def text(value):
-        if value is None or isinstance(value, str):
-            return value
-        return {True: "1", False: "0"}.get(value, json.dumps(value)) if isinstance(value, bool) else json.dumps(value)
-
-    def visit(block_id, parent, above):
+    def visit(block_id, parent, position, above):
         block = blocks.get(block_id)
         if block is None or block_id in seen:
             return
         seen.add(block_id)
-        metadata = block.get("metadata", {})
-        if block["category"] in ("chapter", "sequential", "vertical"):
-            above = {**above, block["category"]: block_id}
+        metadata, category = block.get("metadata", {}), block.get("category")
+        if category in ("chapter", "sequential", "vertical"):
+            above = {**above, category: block_id}
         places = [above.get(level) for level in ("chapter", "sequential", "vertical")]
-        dates = [text(metadata.get(name)) for name in ("graded", "start", "due")]
-        rows.append([block_id, block["category"], text(metadata.get("display_name")), parent, *places, len(rows) + 1, *dates])
-        for child in block.get("children", []):
-            visit(child, block_id, above)
+        graded = {True: 1, False: 0}.get(metadata.get("graded"))
+        dates = [text(metadata.get(name)) for name in ("start", "due")]
+        title = text(metadata.get("display_name"))
+        rows.append([block_id, category, title, parent, *places, position, graded, *dates])
+        for number, child in enumerate(block.get("children", []), 1):
+            visit(child, block_id, number, above)
 
     for block_id in sorted(blocks):
         if blocks[block_id]["category"] == "course":
-            visit(block_id, None, {})
+            visit(block_id, None, None, {})
     return {"columns": AXIS, "rows": rows}
