@@ -150,13 +150,11 @@ impl Met {
     }
 }
 
+/// Takes a person's key and the bytes of their places.
+type TakePerson<'t> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 't;
+
 /// Each person of the day with the bytes of their places, run by run: a later run's are later lines.
-fn each_person(
-    day: &TalliedDay,
-    course: &CourseId,
-    inputs: &dyn Inputs,
-    take: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
-) -> Result<()> {
+fn each_person(day: &TalliedDay, course: &CourseId, inputs: &dyn Inputs, take: &mut TakePerson<'_>) -> Result<()> {
     for run in open_runs(inputs, &day.lines(), course)? {
         let mut reader = RunReader::new(run);
         while let Some((key, value)) = reader.next()? {

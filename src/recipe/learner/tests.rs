@@ -187,7 +187,10 @@ fn folders_are_called_by_plain_numbers() {
 
 proptest! {
     #[test]
-    fn every_line_is_somebodys_once(whose in prop::collection::vec((0usize..6, any::<bool>()), 0..40), cut: prop::sample::Index) {
+    fn every_line_is_somebodys_once(
+        whose in prop::collection::vec((0usize..6, any::<bool>()), 0..40),
+        cut: prop::sample::Index,
+    ) {
         const PEOPLE: [Person<'_>; 6] = [SEVEN, ANN, BOB, Person::Nobody, Person::Id("8"), Person::Id("70")];
         let lines: Vec<Line> = whose
             .iter()

@@ -187,7 +187,10 @@ mod tests {
         }
 
         #[test]
-        fn any_grouping_of_days_gives_the_same(days in prop::collection::vec(tallies(), 1..7), at: prop::sample::Index) {
+        fn any_grouping_of_days_gives_the_same(
+            days in prop::collection::vec(tallies(), 1..7),
+            at: prop::sample::Index,
+        ) {
             let at = at.index(days.len());
             let fold = |days: &[Tallies]| -> RunBytes {
                 let records = merge(days.iter().map(run).collect()).expect("good runs");
@@ -204,38 +207,5 @@ mod tests {
                 prop_assert_eq!(error.kind(), ErrorKind::Corrupt);
             }
         }
-    }
-
-    /// Run with `--release --ignored` to see what a record costs.
-    #[test]
-    #[ignore = "measures"]
-    fn a_month_merges_quickly() {
-        let day = |number: u64| -> RunBytes {
-            let mut writer = RunWriter::new();
-            let (mut key, mut value) = (Vec::new(), Vec::new());
-            for step in 0..100_000_u64 {
-                key.clear();
-                value.clear();
-                let user = (1_000_000 + 37 * (step / 20) + number % 7).to_string();
-                let name = format!("video_{:02}", step % 20);
-                Record::Video {
-                    user: &user,
-                    video: Some("0123456789abcdef0123456789abcdef"),
-                    name: &name,
-                    count: step,
-                }
-                .encode(&mut key, &mut value);
-                writer.push(&key, &value).expect("in order");
-            }
-            Box::new(Cursor::new(writer.finish()))
-        };
-        let mut merged = Merged::of_runs((0..30).map(day).collect()).expect("good runs");
-        let begun = std::time::Instant::now();
-        let mut records = 0;
-        while merged.next_bytes().expect("good runs").is_some() {
-            records += 1;
-        }
-        let elapsed = begun.elapsed();
-        println!("3,000,000 records into {records}: {} ns each", elapsed.as_nanos() / 3_000_000);
     }
 }

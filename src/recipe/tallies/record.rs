@@ -139,7 +139,8 @@ pub enum Record<'a> {
         time: Time,
         latest: CheckValues<'a>,
     },
-    /// A user's latest answer under a column of a survey; `column` and `value` None: the latest check of any problem of it.
+    /// A user's latest answer under a column of a survey; `column` and `value` None: the latest check of any of its
+    /// problems.
     SurveyCheck {
         survey: Survey,
         user: &'a str,

@@ -89,7 +89,7 @@ impl SlicesWriter {
 
 /// The directory of a blob.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Slices(Vec<(CourseId, Vec<Range<u64>>)>);
+pub struct Slices(Courses);
 
 impl Slices {
     /// Reads the directory; where `content` stands afterwards is not said. Errors: `Corrupt`, and the content's.
@@ -143,6 +143,7 @@ pub fn open_runs(inputs: &dyn Inputs, blob: &Artifact, course: &CourseId) -> Res
     Ok(runs)
 }
 
+/// In order of id.
 type Courses = Vec<(CourseId, Vec<Range<u64>>)>;
 
 /// Every number is held against what is really there before room is made for it.

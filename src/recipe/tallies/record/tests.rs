@@ -140,11 +140,18 @@ proptest! {
     }
 
     #[test]
-    fn any_grouping_of_runs_merges_alike(first in parts(), others in prop::collection::vec(parts(), 1..6), at: prop::sample::Index) {
+    fn any_grouping_of_runs_merges_alike(
+        first in parts(),
+        others in prop::collection::vec(parts(), 1..6),
+        at: prop::sample::Index,
+    ) {
         let (key, value) = bytes(&first.record());
         // One video error has one line: its values are equal.
         let is_error = |record: &Record<'_>| matches!(record, Record::VideoError { .. });
-        let alike = |other: &Parts| Parts { variant: first.variant, ..if is_error(&first.record()) { first.clone() } else { other.clone() } };
+        let alike = |other: &Parts| {
+            let other = if is_error(&first.record()) { &first } else { other };
+            Parts { variant: first.variant, ..other.clone() }
+        };
         let values: Vec<_> =
             std::iter::once(value).chain(others.iter().map(|other| bytes(&alike(other).record()).1)).collect();
         let (left, right) = values.split_at(1 + at.index(values.len() - 1));
@@ -157,7 +164,8 @@ proptest! {
     #[test]
     fn damage_is_an_error(variant in 0u8..15, mut key: Vec<u8>, value: Vec<u8>, mut into: Vec<u8>) {
         key.insert(0, variant);
-        for error in [Record::decode(&key, &value).err(), merge_values(&key, &mut into, &value).err()].into_iter().flatten() {
+        let errors = [Record::decode(&key, &value).err(), merge_values(&key, &mut into, &value).err()];
+        for error in errors.into_iter().flatten() {
             prop_assert_eq!(error.kind(), ErrorKind::Corrupt);
         }
     }
