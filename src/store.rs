@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! blobs-v1/ab/ab12…    one file per content, named by its keyed digest; the format is drawn in `store/blob.rs`
+//! lasting-v1/ab/…      blobs of the same format that are evicted last, within a quarter of the limit
 //! tmp/                 contents being written, and scratch files; swept at the next start
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! what a power cut damages is detected when it is opened or read, dropped, and made again by whoever needs it.
 
 pub mod blob;
+mod budget;
 mod lru;
 pub mod scratch;
 pub mod seal;
@@ -26,6 +28,8 @@ use crate::store::blob::{Blob, BlobWriter, Digest, Keep};
 use crate::store::scratch::ScratchFile;
 use crate::store::seal::{BlobKeys, DataKey, SALT_BYTES};
 use crate::store::shelf::{Salt, Shelf};
+
+pub use crate::store::budget::Shelving;
 
 /// The blobs of one cache folder. Cheap to clone; clones are the same store. One process, one store per folder.
 #[derive(Clone)]
@@ -61,14 +65,14 @@ impl Store {
         self.0.is_open(digest)
     }
 
-    /// Begins a new content. With `Keep::IfRoom`, waits until the room is known.
+    /// Begins a new content; where the store has it already, it stays shelved as it is. With `Keep::IfRoom`, waits until the room is known.
     ///
     /// Errors: `Internal` without a random generator.
-    pub fn writer(&self, keep: Keep) -> Result<BlobWriter> {
+    pub fn writer(&self, keep: Keep, shelving: Shelving) -> Result<BlobWriter> {
         if keep == Keep::IfRoom {
             self.0.wait_scanned();
         }
-        BlobWriter::new(Arc::clone(&self.0), keep)
+        BlobWriter::new(Arc::clone(&self.0), keep, shelving)
     }
 
     /// An empty file for what does not fit into memory; takes room as it grows, evicting blobs for it.
@@ -87,7 +91,7 @@ impl Store {
         self.0.limit_bytes()
     }
 
-    /// Whether a file of `bytes` fits without an eviction; false until that is known.
+    /// Whether an ordinary file of `bytes` fits without an eviction; false until that is known.
     pub fn has_room(&self, bytes: u64) -> bool {
         self.0.has_room(bytes)
     }

@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use edxfs::store::Store;
 use edxfs::store::blob::{Digest, Keep};
 use edxfs::store::seal::DataKey;
+use edxfs::store::{Shelving, Store};
 
 /// To make a new one after raising the version: run with `EDXFS_GOLDEN=write`, which fails, and look at the difference.
 fn assert_golden(name: &str, bytes: &[u8]) {
@@ -55,7 +55,7 @@ fn only_file(folder: &Path) -> PathBuf {
 fn the_blob_format_is_what_its_version_says() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_with_salt(folder.path(), &blob_key(), 1 << 30, [0x5a; 32]).unwrap();
-    let mut writer = store.writer(Keep::Always).unwrap();
+    let mut writer = store.writer(Keep::Always, Shelving::Ordinary).unwrap();
     writer.append(&content()).unwrap();
     writer.finish().unwrap().publish().unwrap();
 

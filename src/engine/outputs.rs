@@ -2,8 +2,8 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::{Output, Outputs, Slot};
-use crate::store::Store;
 use crate::store::blob::{Blob, BlobWriter, Digest, Draft, Keep};
+use crate::store::{Shelving, Store};
 
 /// Size and digest of one output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +30,13 @@ const OPEN_BLOBS: usize = 1024;
 pub struct Drafts<'a> {
     store: &'a Store,
     keep: Keep,
+    shelving: Shelving,
     writers: Vec<(Output, BlobWriter)>,
 }
 
 impl<'a> Drafts<'a> {
-    pub fn new(store: &'a Store, keep: Keep) -> Self {
-        Drafts { store, keep, writers: Vec::new() }
+    pub fn new(store: &'a Store, keep: Keep, shelving: Shelving) -> Self {
+        Drafts { store, keep, shelving, writers: Vec::new() }
     }
 
     /// Completes every output first, then makes them all visible.
@@ -55,7 +56,7 @@ impl<'a> Drafts<'a> {
 
 impl Outputs for Drafts<'_> {
     fn create(&mut self, output: &Output) -> Result<Slot> {
-        self.writers.push((output.clone(), self.store.writer(self.keep)?));
+        self.writers.push((output.clone(), self.store.writer(self.keep, self.shelving)?));
         Ok(Slot(self.writers.len() - 1))
     }
 
@@ -110,7 +111,7 @@ mod tests {
     fn very_many_outputs_are_kept_and_few_stay_open() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let store = Store::open(folder.path(), &DataKey::from_bytes([7; 32]), 1 << 30).expect("a new store");
-        let mut drafts = Drafts::new(&store, Keep::Always);
+        let mut drafts = Drafts::new(&store, Keep::Always, Shelving::Ordinary);
         for number in 0..OPEN_BLOBS + 200 {
             let id = format!("course-v1:Scan+Of+run{number}");
             let slot = drafts.create(&Output::Course(CourseId::parse(&id).expect("valid"))).expect("there is room");

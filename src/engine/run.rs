@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::make::{self, Inputs, Summary};
 use crate::recipe::{Artifact, Content, Output, Part, Recipe};
 use crate::sqlite::ScratchSpace;
+use crate::store::Shelving;
 use crate::store::blob::{Blob, BlobReader, Keep};
 
 /// What a flight brings: a finished run's outputs. Empty where another flight had landed just before.
@@ -186,7 +187,8 @@ impl Shared {
         if purpose != Purpose::Index {
             encoded.background_rate = None;
         }
-        let mut drafts = Drafts::new(&self.store, purpose.keep());
+        let shelving = if recipe.is_lasting() { Shelving::Lasting } else { Shelving::Ordinary };
+        let mut drafts = Drafts::new(&self.store, purpose.keep(), shelving);
         let inputs = RunInputs { shared: self, encoded, flight };
         // What a recipe itself finds wrong is about its input.
         let about = |error: Error| error.about(recipe.input().map_or_else(|| flight.label.clone(), Part::name));
@@ -240,7 +242,7 @@ impl Shared {
         let (Recipe::Day { log, rule }, Recipe::Tallies { params, .. }) = (day, &tallies) else {
             return Err(Error::internal("only days are tallied"));
         };
-        let mut outputs = Dispensable::new(Drafts::new(&self.store, purpose.keep_tallies()));
+        let mut outputs = Dispensable::new(Drafts::new(&self.store, purpose.keep_tallies(), Shelving::Lasting));
         let (summary, tallied) = make::make_with_tallies((log, *rule, params), inputs, drafts, &mut outputs)?;
         Ok((summary, outputs.into_drafts().map(|drafts| Beside { recipe: tallies, drafts, summary: tallied })))
     }

@@ -10,11 +10,13 @@ pub(super) struct Lru<K: Hash + Eq, V> {
     bytes: u64,
 }
 
-impl<K: Hash + Eq, V> Lru<K, V> {
-    pub fn new() -> Self {
+impl<K: Hash + Eq, V> Default for Lru<K, V> {
+    fn default() -> Self {
         Lru { entries: LruCache::unbounded(), bytes: 0 }
     }
+}
 
+impl<K: Hash + Eq, V> Lru<K, V> {
     /// Sum of the weights.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -23,10 +25,6 @@ impl<K: Hash + Eq, V> Lru<K, V> {
     /// Without making it the most recent.
     pub fn peek(&self, key: &K) -> Option<&V> {
         self.entries.peek(key).map(|(value, _)| value)
-    }
-
-    pub fn contains(&self, key: &K) -> bool {
-        self.entries.contains(key)
     }
 
     /// The value, now the most recently used.
@@ -100,7 +98,7 @@ mod tests {
 
     #[test]
     fn least_recently_used_goes_first_and_bytes_add_up() {
-        let mut lru = Lru::new();
+        let mut lru = Lru::default();
         for key in 0..5 {
             lru.insert(key, true, 10);
         }
@@ -110,12 +108,12 @@ mod tests {
         assert_eq!(keys(lru.shrink(35, |_| true)), [2, 3, 4]);
         assert_eq!(lru.bytes(), 30);
         assert_eq!(lru.remove(&0), Some(true));
-        assert_eq!((lru.bytes(), lru.contains(&1), lru.touch(&0)), (20, true, None));
+        assert_eq!((lru.bytes(), lru.peek(&1).is_some(), lru.touch(&0)), (20, true, None));
     }
 
     #[test]
     fn what_is_not_preferred_goes_only_when_nothing_else_helps() {
-        let mut lru = Lru::new();
+        let mut lru = Lru::default();
         for key in 0..4 {
             lru.insert(key, key > 1, 10);
         }
@@ -127,7 +125,7 @@ mod tests {
 
     #[test]
     fn entries_inserted_as_oldest_go_in_reverse_order_of_insertion() {
-        let mut lru = Lru::new();
+        let mut lru = Lru::default();
         lru.insert(9, true, 1);
         for key in [3, 2, 1, 9] {
             lru.insert_oldest(key, true, 1);

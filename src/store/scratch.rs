@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::store::blob::Keep;
+use crate::store::budget::Shelving;
 use crate::store::lru::disk_bytes;
 use crate::store::seal::{PAGE_SEAL_BYTES, ScratchCipher};
 use crate::store::shelf::Shelf;
@@ -119,7 +120,7 @@ impl ScratchFile {
         let end = pages * SLOT as u64;
         if disk_bytes(end) < self.reserved {
             self.file.set_len(end.min(self.file.metadata()?.len()))?;
-            self.shelf.release(self.reserved - disk_bytes(end));
+            self.shelf.release(self.reserved - disk_bytes(end), Shelving::Ordinary);
             self.reserved = disk_bytes(end);
         }
         Ok(())
@@ -199,7 +200,7 @@ impl ScratchFile {
     fn reserve(&mut self, end: u64) -> Result<()> {
         let growth = disk_bytes(end).saturating_sub(self.reserved);
         if growth > 0 {
-            if !self.shelf.reserve(growth, Keep::Always) {
+            if !self.shelf.reserve(growth, Keep::Always, Shelving::Ordinary) {
                 return Err(self.shelf.over_limit());
             }
             self.reserved += growth;
@@ -210,7 +211,7 @@ impl ScratchFile {
 
 impl Drop for ScratchFile {
     fn drop(&mut self) {
-        self.shelf.release(self.reserved);
+        self.shelf.release(self.reserved, Shelving::Ordinary);
     }
 }
 

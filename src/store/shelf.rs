@@ -15,12 +15,14 @@ use std::time::SystemTime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::blob::pool::Pool;
 use crate::store::blob::{Blob, Digest, Keep, Opened};
+use crate::store::budget::{Budget, Evicted, Shelving};
 use crate::store::locked;
 use crate::store::lru::{Lru, disk_bytes};
 use crate::store::seal::{BlobKeys, SALT_BYTES, random_bytes};
 
-/// The folder carries the version of the blob format, so that another version's files are never even opened.
+/// The folders carry the version of the blob format, so that another version's files are never even opened.
 const BLOBS: &str = "blobs-v1";
+const LASTING: &str = "lasting-v1";
 const SCRATCH: &str = "tmp";
 /// Decoded chunks kept for readers.
 const DECODED_BYTES: u64 = 32 << 20;
@@ -36,8 +38,8 @@ pub(super) enum Salt {
 pub(super) struct Shelf {
     folder: PathBuf,
     blobs: PathBuf,
+    lasting: PathBuf,
     scratch: PathBuf,
-    limit: u64,
     salt: Salt,
     /// Begins the name of every temporary file of this run; others are leftovers.
     run: String,
@@ -53,23 +55,9 @@ pub(super) struct Shelf {
 }
 
 struct State {
-    /// Every blob file known; alive where it is open.
-    blobs: Lru<Digest, Weak<Opened>>,
-    /// Disk bytes of files being written.
-    reserved: u64,
-    /// Whether the files of earlier runs are all in `blobs`.
+    budget: Budget,
+    /// Whether the files of earlier runs are all in the budget.
     scanned: bool,
-}
-
-impl State {
-    fn used(&self) -> u64 {
-        self.blobs.bytes() + self.reserved
-    }
-
-    fn evict(&mut self, limit: u64) -> Vec<(Digest, Weak<Opened>)> {
-        // To remove an open file frees nothing yet, so those come last.
-        self.blobs.shrink(limit.saturating_sub(self.reserved), |opened| opened.strong_count() == 0)
-    }
 }
 
 impl Shelf {
@@ -80,21 +68,21 @@ impl Shelf {
         };
         let shelf = Arc::new(Shelf {
             blobs: folder.join(BLOBS),
+            lasting: folder.join(LASTING),
             scratch: folder.join(SCRATCH),
             folder: folder.to_owned(),
-            limit,
             salt,
             run: format!("{:016x}-", u64::from_le_bytes(random_bytes()?)),
             temporaries: AtomicU64::new(0),
-            state: Mutex::new(State { blobs: Lru::new(), reserved: 0, scanned: false }),
+            state: Mutex::new(State { budget: Budget::new(limit), scanned: false }),
             scanned: Condvar::new(),
             spare: Mutex::new(Vec::new()),
             empty: Digest::from_bytes(keys.content_digest(&[], 0)),
             keys,
-            chunks: ChunkCache(Mutex::new(Lru::new())),
+            chunks: ChunkCache(Mutex::new(Lru::default())),
             pool: Pool::new(threads),
         });
-        for path in [&shelf.blobs, &shelf.scratch] {
+        for path in [&shelf.blobs, &shelf.lasting, &shelf.scratch] {
             create_folder(path).map_err(|error| Error::from(error).about(path.display()))?;
         }
         let scanning = Arc::clone(&shelf);
@@ -108,29 +96,29 @@ impl Shelf {
         if *digest == self.empty {
             return Some(Blob::empty());
         }
-        let opened = locked(&self.state).blobs.touch(digest).and_then(Weak::upgrade);
+        let opened = locked(&self.state).budget.touch(digest).and_then(Weak::upgrade);
         let opened = match opened {
             Some(opened) => opened,
-            None => self.open_file(digest)?,
+            None => Shelving::ALL.iter().find_map(|shelving| self.open_file(digest, *shelving))?,
         };
         opened.touch();
         Some(Blob::of(opened))
     }
 
-    fn open_file(self: &Arc<Self>, digest: &Digest) -> Option<Arc<Opened>> {
-        let path = self.path(digest);
+    fn open_file(self: &Arc<Self>, digest: &Digest, shelving: Shelving) -> Option<Arc<Opened>> {
+        let path = self.path(digest, shelving);
         let read = File::open(&path).map_err(Error::from).and_then(|file| {
             let bytes = disk_bytes(file.metadata()?.len());
             Ok((Arc::new(Opened::read(Arc::clone(self), file, digest)?), bytes))
         });
         match read {
             Ok((opened, bytes)) => {
-                locked(&self.state).blobs.insert(*digest, Arc::downgrade(&opened), bytes);
+                locked(&self.state).budget.insert(*digest, Arc::downgrade(&opened), bytes, shelving);
                 Some(opened)
             }
             Err(error) => {
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) {
-                    locked(&self.state).blobs.remove(digest);
+                    locked(&self.state).budget.remove(digest, shelving);
                 }
                 if error.kind() == ErrorKind::Corrupt {
                     tracing::warn!("a damaged file of the cache was dropped; it will be made again");
@@ -145,54 +133,52 @@ impl Shelf {
     pub fn contains(&self, digest: &Digest) -> bool {
         let (known, scanned) = {
             let state = locked(&self.state);
-            (state.blobs.contains(digest), state.scanned)
+            (state.budget.peek(digest).is_some(), state.scanned)
         };
-        known || *digest == self.empty || (!scanned && self.path(digest).exists())
+        known
+            || *digest == self.empty
+            || (!scanned && Shelving::ALL.iter().any(|shelving| self.path(digest, *shelving).exists()))
     }
 
     /// Whether somebody has it open, so that `get` reads nothing.
     pub fn is_open(&self, digest: &Digest) -> bool {
         let state = locked(&self.state);
-        *digest == self.empty || state.blobs.peek(digest).is_some_and(|blob| blob.strong_count() > 0)
+        *digest == self.empty || state.budget.peek(digest).is_some_and(|blob| blob.strong_count() > 0)
     }
 
     /// Forgets a blob whose file turned out to be damaged; a newer file of the same name stays.
     pub fn drop_damaged(&self, opened: &Opened) {
-        let path = self.path(opened.digest());
+        for shelving in Shelving::ALL {
+            self.drop_damaged_in(opened, shelving);
+        }
+    }
+
+    fn drop_damaged_in(&self, opened: &Opened, shelving: Shelving) {
+        let path = self.path(opened.digest(), shelving);
         let same = match (opened.file().metadata(), fs::metadata(&path)) {
             (Ok(ours), Ok(named)) => (ours.dev(), ours.ino()) == (named.dev(), named.ino()),
             _ => false,
         };
         if same {
             tracing::warn!("a damaged file of the cache was dropped; it will be made again");
-            locked(&self.state).blobs.remove(opened.digest());
+            locked(&self.state).budget.remove(opened.digest(), shelving);
             remove(&path);
         }
     }
 
     /// Adds `bytes` to what is used, if they fit or can be made to fit.
-    pub fn reserve(&self, bytes: u64, keep: Keep) -> bool {
-        let mut state = locked(&self.state);
-        let mut evicted = Vec::new();
-        if state.used().saturating_add(bytes) > self.limit {
-            if keep == Keep::IfRoom || state.reserved.saturating_add(bytes) > self.limit {
-                return false;
-            }
-            evicted = state.evict(self.limit - bytes);
-        }
-        state.reserved += bytes;
-        drop(state);
-        self.remove_evicted(&evicted);
-        true
+    pub fn reserve(&self, bytes: u64, keep: Keep, shelving: Shelving) -> bool {
+        let reserved = locked(&self.state).budget.reserve(bytes, keep, shelving);
+        reserved.map(|evicted| self.remove_evicted(&evicted)).is_some()
     }
 
-    pub fn release(&self, bytes: u64) {
-        locked(&self.state).reserved -= bytes;
+    pub fn release(&self, bytes: u64, shelving: Shelving) {
+        locked(&self.state).budget.release(bytes, shelving);
     }
 
     /// Moves a complete temporary file to its name; its reserved bytes are the blob's from then on.
-    pub fn settle(&self, temporary: &Path, opened: &Arc<Opened>, reserved: u64) -> Result<()> {
-        let path = self.path(opened.digest());
+    pub fn settle(&self, temporary: &Path, opened: &Arc<Opened>, reserved: u64, shelving: Shelving) -> Result<()> {
+        let path = self.path(opened.digest(), shelving);
         let renamed = match fs::rename(temporary, &path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 create_folder(path.parent().expect("a blob lies in a folder"))
@@ -201,9 +187,9 @@ impl Shelf {
             other => other,
         };
         renamed.map_err(|error| Error::from(error).about(self.folder.display()))?;
-        let mut state = locked(&self.state);
-        state.reserved -= reserved;
-        state.blobs.insert(*opened.digest(), Arc::downgrade(opened), reserved);
+        let budget = &mut locked(&self.state).budget;
+        budget.release(reserved, shelving);
+        budget.insert(*opened.digest(), Arc::downgrade(opened), reserved, shelving);
         Ok(())
     }
 
@@ -226,16 +212,16 @@ impl Shelf {
     }
 
     pub fn used_bytes(&self) -> u64 {
-        locked(&self.state).used()
+        locked(&self.state).budget.used()
     }
 
     pub fn limit_bytes(&self) -> u64 {
-        self.limit
+        locked(&self.state).budget.limit()
     }
 
     pub fn has_room(&self, bytes: u64) -> bool {
         let state = locked(&self.state);
-        state.scanned && state.used().saturating_add(disk_bytes(bytes)) <= self.limit
+        state.scanned && state.budget.has_room(disk_bytes(bytes), Shelving::Ordinary)
     }
 
     /// Waits until the files of earlier runs are counted: before that, nobody can say what room there is.
@@ -245,7 +231,7 @@ impl Shelf {
     }
 
     pub fn over_limit(&self) -> Error {
-        let message = format!("the file does not fit into the cache of {} bytes", self.limit);
+        let message = format!("the file does not fit into the cache of {} bytes", self.limit_bytes());
         Error::new(ErrorKind::CacheFull, message).advise("give it more with --cache-size").about(self.folder.display())
     }
 
@@ -269,14 +255,21 @@ impl Shelf {
         }
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
-        let name = digest.to_hex();
-        self.blobs.join(&name[..2]).join(name)
+    fn folder_of(&self, shelving: Shelving) -> &Path {
+        match shelving {
+            Shelving::Ordinary => &self.blobs,
+            Shelving::Lasting => &self.lasting,
+        }
     }
 
-    fn remove_evicted(&self, evicted: &[(Digest, Weak<Opened>)]) {
-        for (digest, _) in evicted {
-            remove(&self.path(digest));
+    fn path(&self, digest: &Digest, shelving: Shelving) -> PathBuf {
+        let name = digest.to_hex();
+        self.folder_of(shelving).join(&name[..2]).join(name)
+    }
+
+    fn remove_evicted(&self, evicted: &[Evicted]) {
+        for (shelving, digest) in evicted {
+            remove(&self.path(digest, *shelving));
         }
     }
 
@@ -287,20 +280,14 @@ impl Shelf {
                 remove(&path);
             }
         }
-        let mut found: Vec<(SystemTime, Digest, u64)> = entries(&self.blobs)
-            .flat_map(|(fan_out, _)| entries(&fan_out))
-            .filter_map(|(path, metadata)| {
-                let digest = Digest::from_hex(path.file_name()?.to_str()?)?;
-                Some((metadata.modified().ok()?, digest, disk_bytes(metadata.len())))
-            })
-            .collect();
-        found.sort_unstable();
-        let mut state = locked(&self.state);
-        for (_, digest, bytes) in found.into_iter().rev() {
-            state.blobs.insert_oldest(digest, Weak::new(), bytes);
+        for shelving in Shelving::ALL {
+            let found = blobs_in(self.folder_of(shelving));
+            let budget = &mut locked(&self.state).budget;
+            for (_, digest, bytes) in found.into_iter().rev() {
+                budget.insert_oldest(digest, bytes, shelving);
+            }
         }
-        let evicted = state.evict(self.limit);
-        drop(state);
+        let evicted = locked(&self.state).budget.evict();
         self.remove_evicted(&evicted);
         locked(&self.state).scanned = true;
         self.scanned.notify_all();
@@ -327,6 +314,18 @@ impl ChunkCache {
         drop(chunks);
         drop(evicted);
     }
+}
+
+/// The blob files below a folder: last use, digest, disk bytes; the oldest first.
+fn blobs_in(folder: &Path) -> Vec<(SystemTime, Digest, u64)> {
+    let files = entries(folder).flat_map(|(fan_out, _)| entries(&fan_out));
+    let blob = |(path, metadata): (PathBuf, fs::Metadata)| {
+        let digest = Digest::from_hex(path.file_name()?.to_str()?)?;
+        Some((metadata.modified().ok()?, digest, disk_bytes(metadata.len())))
+    };
+    let mut found: Vec<_> = files.filter_map(blob).collect();
+    found.sort_unstable();
+    found
 }
 
 /// Entries of a folder that can be read, in no order.

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::error::{ErrorKind, Result};
-use crate::store::Store;
 use crate::store::blob::{Blob, Digest, Draft, Keep};
 use crate::store::seal::DataKey;
+use crate::store::{Shelving, Store};
 
 const PLENTY: u64 = 1 << 30;
 const CHUNK: usize = 256 * 1024;
@@ -45,7 +45,7 @@ fn log_lines(bytes: usize) -> Vec<u8> {
 }
 
 fn draft(store: &Store, content: &[u8], keep: Keep) -> Result<Draft> {
-    let mut writer = store.writer(keep)?;
+    let mut writer = store.writer(keep, Shelving::Ordinary)?;
     for piece in content.chunks(100_000) {
         writer.append(piece)?;
     }
@@ -124,7 +124,7 @@ fn a_content_is_stored_once() {
 fn nothing_on_disk_is_readable_by_others_or_in_plain() {
     let folder = folder();
     let store = open(folder.path(), PLENTY);
-    let mut writer = store.writer(Keep::Always).unwrap();
+    let mut writer = store.writer(Keep::Always, Shelving::Ordinary).unwrap();
     writer.append(&log_lines(4 * CHUNK)).unwrap();
     put(&store, &log_lines(CHUNK + 9));
     put(&store, b"MARKER-OF-A-LEARNER");
@@ -141,7 +141,7 @@ fn nothing_on_disk_is_readable_by_others_or_in_plain() {
 fn what_is_dropped_unpublished_leaves_nothing() {
     let folder = folder();
     let store = open(folder.path(), PLENTY);
-    let mut writer = store.writer(Keep::Always).unwrap();
+    let mut writer = store.writer(Keep::Always, Shelving::Ordinary).unwrap();
     writer.append(&noise(20 * CHUNK, 1)).unwrap();
     drop(writer);
     drop(draft(&store, &noise(3 * CHUNK, 2), Keep::Always).unwrap());
@@ -323,7 +323,7 @@ proptest! {
     ) {
         let folder = folder();
         let store = open(folder.path(), PLENTY);
-        let mut writer = store.writer(Keep::Always).unwrap();
+        let mut writer = store.writer(Keep::Always, Shelving::Ordinary).unwrap();
         let mut content = Vec::new();
         for (bytes, compressible) in pieces {
             let piece = if compressible { log_lines(bytes) } else { noise(bytes, bytes as u64) };
@@ -350,4 +350,65 @@ fn a_blob_is_open_as_long_as_somebody_holds_it() {
     assert!(!store.is_open(&digest) && store.contains(&digest));
     let _again = store.get(&digest).unwrap();
     assert!(store.is_open(&digest));
+}
+
+fn put_lasting(store: &Store, content: &[u8]) -> Digest {
+    let mut writer = store.writer(Keep::Always, Shelving::Lasting).unwrap();
+    writer.append(content).unwrap();
+    let draft = writer.finish().unwrap();
+    let digest = draft.digest();
+    assert!(read_all(&draft.publish().unwrap().unwrap()).unwrap() == content);
+    digest
+}
+
+#[test]
+fn lasting_contents_outlive_ordinary_ones_also_after_a_restart() {
+    const MIB: usize = 1 << 20;
+    let folder = folder();
+    let limit = 12 * MIB as u64;
+    let store = open(folder.path(), limit);
+    let lasting = [1, 2].map(|seed| put_lasting(&store, &noise(MIB, seed)));
+    let fill = |store: &Store, seeds: std::ops::Range<u64>| {
+        for seed in seeds {
+            put(store, &noise(MIB, seed));
+            assert!(store.used_bytes() <= limit && disk_bytes(folder.path()) <= limit);
+        }
+    };
+    fill(&store, 10..40);
+    drop(store);
+    let store = open(folder.path(), limit);
+    assert_eq!(store.used_bytes(), disk_bytes(folder.path()));
+    fill(&store, 40..70);
+    assert!(lasting.iter().all(|digest| store.contains(digest) && store.get(digest).is_some()));
+    let newer = [3, 4].map(|seed| put_lasting(&store, &noise(MIB, seed)));
+    assert!(!store.contains(&lasting[0]) && !store.contains(&lasting[1]), "a quarter holds two");
+    assert!(newer.iter().all(|digest| store.contains(digest)));
+    let ordinary = files(&folder.path().join("blobs-v1")).len();
+    assert_eq!((ordinary, files(&folder.path().join("lasting-v1")).len()), (9, 2));
+}
+
+#[test]
+fn a_content_is_found_and_dropped_in_either_folder() {
+    let folder = folder();
+    let digest = put_lasting(&open(folder.path(), PLENTY), &log_lines(3000));
+    let store = open(folder.path(), PLENTY);
+    assert!(store.get(&digest).is_some());
+    let used = store.used_bytes();
+    assert_eq!((put(&store, &log_lines(3000)).0, store.used_bytes()), (digest, used));
+    drop(store);
+    assert_noticed(folder.path(), &digest, b"damaged", "a lasting blob");
+}
+
+#[test]
+fn a_lasting_content_kept_only_if_there_is_room_needs_room_in_the_quarter() {
+    let folder = folder();
+    let store = open(folder.path(), 4 << 20);
+    let publish = |content: &[u8], shelving| {
+        let mut writer = store.writer(Keep::IfRoom, shelving).unwrap();
+        writer.append(content).unwrap();
+        writer.finish().unwrap().publish().unwrap().is_some()
+    };
+    assert!(!publish(&noise(2 << 20, 1), Shelving::Lasting));
+    assert!(publish(&noise(2 << 20, 1), Shelving::Ordinary));
+    assert!(publish(&noise(1 << 19, 2), Shelving::Lasting));
 }

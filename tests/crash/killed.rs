@@ -71,7 +71,8 @@ fn assert_swept(mount: &Mount) {
     let cache = cache_of(mount);
     wait_for("the sweep", || files_below(&cache.join("tmp")).is_empty());
     let blocks = |path: &PathBuf| fs::metadata(path).expect("a blob").len().div_ceil(4096) * 4096;
-    let blobs = || files_below(&cache.join("blobs-v1")).iter().map(blocks).sum::<u64>();
+    let folders = ["blobs-v1", "lasting-v1"].map(|folder| cache.join(folder));
+    let blobs = || folders.iter().flat_map(|folder| files_below(folder)).map(|path| blocks(&path)).sum::<u64>();
     wait_for("the count of the blobs", || mount.status()["cache_bytes"].as_u64() == Some(blobs()));
 }
 

@@ -16,6 +16,8 @@ use crate::refusal::refused_mount;
 
 /// What a course and a day touch: decoded days, tables, a joined table's inputs.
 const ROOTS: [&str; 3] = ["courses/UniX-PHY-101-T1", "events/all", "edx-course-data"];
+/// The folders of blobs.
+const BLOBS: [&str; 2] = ["blobs-v1", "lasting-v1"];
 const DAYS: [&str; 3] = [FIRST_DAY, "2015-03-04", "2015-03-05"];
 
 struct Cached {
@@ -48,9 +50,9 @@ impl Cached {
         self.scratch.path().join("cache")
     }
 
-    /// Blob files in order of name.
+    /// Blob files in order of folder and name.
     fn blobs(&self) -> Vec<PathBuf> {
-        files(&self.cache().join("blobs-v1"))
+        BLOBS.iter().flat_map(|folder| files(&self.cache().join(folder))).collect()
     }
 
     /// Mounts again and reads everything again.
@@ -132,8 +134,10 @@ fn damaged_blobs_are_made_again() {
 #[test]
 fn blobs_of_another_cache_are_not_believed() {
     let (cached, other) = (Cached::new(), Cached::new());
-    fs::remove_dir_all(cached.cache().join("blobs-v1")).unwrap();
-    fs::rename(other.cache().join("blobs-v1"), cached.cache().join("blobs-v1")).unwrap();
+    for folder in BLOBS {
+        fs::remove_dir_all(cached.cache().join(folder)).unwrap();
+        fs::rename(other.cache().join(folder), cached.cache().join(folder)).unwrap();
+    }
     let cached = cached.assert_right_again();
     // With the same names and another key.
     let other = Cached::new();

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use crate::error::{Error, Result};
 use crate::store::blob::format::{self, CHUNK_BYTES, HEADER_BYTES, Place, Table};
 use crate::store::blob::{Blob, Digest, Opened, chunk};
+use crate::store::budget::Shelving;
 use crate::store::locked;
 use crate::store::lru::disk_bytes;
 use crate::store::seal::{BlobCipher, Piece};
@@ -34,7 +35,7 @@ pub struct BlobWriter {
 }
 
 impl BlobWriter {
-    pub(in crate::store) fn new(shelf: Arc<Shelf>, keep: Keep) -> Result<Self> {
+    pub(in crate::store) fn new(shelf: Arc<Shelf>, keep: Keep, shelving: Shelving) -> Result<Self> {
         let salt = shelf.new_salt()?;
         let header = format::header(&salt);
         let progress = Progress { end: HEADER_BYTES as u64, storing: true, ..Progress::default() };
@@ -42,6 +43,7 @@ impl BlobWriter {
             cipher: shelf.keys.cipher(&salt, header),
             shelf,
             keep,
+            shelving,
             header,
             stopped: AtomicBool::new(false),
             progress: Mutex::new(progress),
@@ -121,7 +123,7 @@ impl BlobWriter {
         if !storing {
             self.temporary = None;
         } else if self.temporary.is_none() {
-            self.temporary = Some(Arc::new(Temporary::create(&self.shared.shelf)?));
+            self.temporary = Some(Arc::new(Temporary::create(&self.shared.shelf, self.shared.shelving)?));
         }
         job.temporary = self.temporary.clone();
         job.plain = std::mem::take(&mut self.buffer);
@@ -167,7 +169,7 @@ impl Draft {
         let cipher = shelf.keys.cipher(&format::header_salt(&self.shared.header)?, self.shared.header);
         let file = File::open(&kept.path)?;
         let opened = Arc::new(Opened::written(Arc::clone(shelf), file, cipher, self.table));
-        shelf.settle(&kept.path, &opened, kept.reserved.load(Ordering::Relaxed))?;
+        shelf.settle(&kept.path, &opened, kept.reserved.load(Ordering::Relaxed), kept.shelving)?;
         kept.settled.store(true, Ordering::Relaxed);
         Ok(Some(Blob::of(opened)))
     }
@@ -183,16 +185,17 @@ struct Temporary {
 struct Kept {
     shelf: Arc<Shelf>,
     path: PathBuf,
+    shelving: Shelving,
     /// Bytes of the budget that it holds.
     reserved: AtomicU64,
     settled: AtomicBool,
 }
 
 impl Temporary {
-    fn create(shelf: &Arc<Shelf>) -> Result<Self> {
+    fn create(shelf: &Arc<Shelf>, shelving: Shelving) -> Result<Self> {
         let (path, file) = shelf.create_temporary()?;
         let (reserved, settled) = (AtomicU64::new(0), AtomicBool::new(false));
-        Ok(Temporary { file, kept: Kept { shelf: Arc::clone(shelf), path, reserved, settled } })
+        Ok(Temporary { file, kept: Kept { shelf: Arc::clone(shelf), path, shelving, reserved, settled } })
     }
 }
 
@@ -201,7 +204,7 @@ impl Drop for Kept {
         if !self.settled.load(Ordering::Relaxed) {
             // What cannot be removed now is swept at the next start.
             let _ = std::fs::remove_file(&self.path);
-            self.shelf.release(self.reserved.load(Ordering::Relaxed));
+            self.shelf.release(self.reserved.load(Ordering::Relaxed), self.shelving);
         }
     }
 }
@@ -210,6 +213,7 @@ impl Drop for Kept {
 struct Shared {
     shelf: Arc<Shelf>,
     keep: Keep,
+    shelving: Shelving,
     header: [u8; HEADER_BYTES],
     cipher: BlobCipher<HEADER_BYTES>,
     /// An error occurred, or the writer is gone: what is still queued need not be done.
@@ -253,7 +257,7 @@ impl Shared {
             let before = if offset == HEADER_BYTES as u64 { 0 } else { disk_bytes(offset) };
             (offset, disk_bytes(progress.end) - before)
         };
-        if self.shelf.reserve(growth, self.keep) {
+        if self.shelf.reserve(growth, self.keep, self.shelving) {
             temporary.kept.reserved.fetch_add(growth, Ordering::Relaxed);
             match temporary.file.write_all_at(bytes, offset) {
                 Ok(()) => return Ok(Some(Place { offset, sealed_bytes: bytes.len() as u32 })),

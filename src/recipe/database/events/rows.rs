@@ -1,0 +1,244 @@
+//! Rows on their way into one table: a statement, and what of its row has been collected.
+
+use jiff::Span;
+use jiff::civil::{Date, date};
+use rusqlite::types::{Null, ToSql};
+use rusqlite::{Connection, Statement};
+
+use crate::error::{Error, Result};
+use crate::recipe::database::events::schema::Table;
+use crate::recipe::tallies::record::Time;
+use crate::sqlite::failed;
+
+/// A prepared INSERT. Columns count from 0 behind `course`; a value stays for the next rows until it is bound anew.
+pub(super) struct Insert<'a> {
+    statement: Statement<'a>,
+    /// SQLite's number of column 0.
+    first: usize,
+}
+
+impl<'a> Insert<'a> {
+    pub fn new(connection: &'a Connection, table: &Table, course: &str) -> Result<Self> {
+        let mut statement = connection.prepare(&table.insert_sql()).map_err(failed)?;
+        if table.has_course() {
+            statement.raw_bind_parameter(1, course).map_err(failed)?;
+        }
+        Ok(Insert { statement, first: 1 + usize::from(table.has_course()) })
+    }
+
+    pub fn text(&mut self, column: usize, value: &str) -> Result<()> {
+        self.bind(column, value)
+    }
+
+    pub fn maybe_text(&mut self, column: usize, value: Option<&str>) -> Result<()> {
+        self.bind(column, value)
+    }
+
+    pub fn integer(&mut self, column: usize, value: i64) -> Result<()> {
+        self.bind(column, value)
+    }
+
+    pub fn count(&mut self, column: usize, count: u64) -> Result<()> {
+        self.bind(column, i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    pub fn null(&mut self, column: usize) -> Result<()> {
+        self.bind(column, Null)
+    }
+
+    fn bind(&mut self, column: usize, value: impl ToSql) -> Result<()> {
+        self.statement.raw_bind_parameter(self.first + column, value).map_err(failed)
+    }
+
+    pub fn execute(&mut self) -> Result<()> {
+        self.statement.raw_execute().map(drop).map_err(failed)
+    }
+}
+
+/// Whose counts: the table's key, as far as it has one.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'a> {
+    pub user: &'a str,
+    pub video: Option<&'a str>,
+    pub compartment: Option<i64>,
+}
+
+impl<'a> Key<'a> {
+    pub fn of(user: &'a str) -> Self {
+        Key { user, video: None, compartment: None }
+    }
+}
+
+/// Rows of counts: those of one key, which are to come together, are one row.
+pub(super) struct CountRows<'a> {
+    insert: Insert<'a>,
+    names: &'a [String],
+    first: usize,
+    /// Where the last name was: those of a row come in order.
+    found: usize,
+    counts: Vec<u64>,
+    /// Columns that are not 0, in any order.
+    counted: Vec<usize>,
+    /// None before the first row; `video` is empty where the key has none.
+    user: Option<String>,
+    video: Option<String>,
+    compartment: Option<i64>,
+}
+
+impl<'a> CountRows<'a> {
+    pub fn new(connection: &'a Connection, table: &'a Table, course: &str) -> Result<Self> {
+        Ok(CountRows {
+            insert: Insert::new(connection, table, course)?,
+            names: &table.names,
+            first: table.first_name(),
+            found: 0,
+            counts: vec![0; table.names.len()],
+            counted: Vec::new(),
+            user: None,
+            video: None,
+            compartment: None,
+        })
+    }
+
+    /// Ends the row of another key. Errors: the name has no column.
+    pub fn add_named(&mut self, key: Key<'_>, name: &str, count: u64) -> Result<()> {
+        let column = self.column(name)?;
+        self.begin(key)?;
+        self.add(column, count);
+        Ok(())
+    }
+
+    pub fn column(&mut self, name: &str) -> Result<usize> {
+        let next = self.found + 1;
+        self.found = if self.names.get(next).is_some_and(|column| column == name) {
+            next
+        } else {
+            position(self.names, name).ok_or_else(|| Error::internal("an event's name was not announced"))?
+        };
+        Ok(self.found)
+    }
+
+    /// Ends the row of another key, and begins this one's.
+    pub fn begin(&mut self, key: Key<'_>) -> Result<()> {
+        let same_user = self.user.as_deref() == Some(key.user);
+        let same_video = self.video.as_deref() == key.video;
+        if same_user && same_video && self.compartment == key.compartment {
+            return Ok(());
+        }
+        self.flush()?;
+        if !same_user {
+            self.insert.text(0, key.user)?;
+            replace(&mut self.user, Some(key.user));
+        }
+        if let (false, Some(video)) = (same_video, key.video) {
+            self.insert.text(1, video)?;
+            replace(&mut self.video, Some(video));
+        }
+        if let Some(compartment) = key.compartment {
+            self.insert.integer(2, compartment)?;
+            self.compartment = Some(compartment);
+        }
+        Ok(())
+    }
+
+    /// Adds to the row that has begun.
+    pub fn add(&mut self, column: usize, count: u64) {
+        let sum = &mut self.counts[column];
+        if *sum == 0 && count > 0 {
+            self.counted.push(column);
+        }
+        *sum = sum.saturating_add(count);
+    }
+
+    /// Writes the row that has begun.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.user.is_none() {
+            return Ok(());
+        }
+        for &column in &self.counted {
+            self.insert.count(self.first + column, self.counts[column])?;
+        }
+        self.insert.execute()?;
+        for &column in &self.counted {
+            self.insert.null(self.first + column)?;
+            self.counts[column] = 0;
+        }
+        self.counted.clear();
+        Ok(())
+    }
+}
+
+/// A survey's rows: a user's records, which are to come together, are one row.
+pub(super) struct AnswerRows<'a> {
+    insert: Insert<'a>,
+    names: &'a [String],
+    first: usize,
+    answered: Vec<usize>,
+    /// None before the first row.
+    user: Option<String>,
+}
+
+impl<'a> AnswerRows<'a> {
+    pub fn new(connection: &'a Connection, table: &'a Table, course: &str) -> Result<Self> {
+        let insert = Insert::new(connection, table, course)?;
+        Ok(AnswerRows { insert, names: &table.names, first: table.first_name(), answered: Vec::new(), user: None })
+    }
+
+    /// Ends the row of another user. `column` None: `time` is that of the latest check. Columns that were cut are
+    /// passed over.
+    pub fn add(&mut self, user: &str, column: Option<&str>, time: Time, value: Option<&str>) -> Result<()> {
+        if self.user.as_deref() != Some(user) {
+            self.flush()?;
+            self.insert.text(0, user)?;
+            self.insert.null(1)?;
+            replace(&mut self.user, Some(user));
+        }
+        match column {
+            None => self.insert.maybe_text(1, time_text(time).as_deref()),
+            Some(name) => {
+                let Some(column) = position(self.names, name) else { return Ok(()) };
+                self.answered.push(column);
+                self.insert.maybe_text(self.first + column, value)
+            }
+        }
+    }
+
+    /// Writes the row that has begun.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.user.is_none() {
+            return Ok(());
+        }
+        self.insert.execute()?;
+        self.answered.drain(..).try_for_each(|column| self.insert.null(self.first + column))
+    }
+}
+
+fn position(names: &[String], name: &str) -> Option<usize> {
+    names.binary_search_by(|column| column.as_str().cmp(name)).ok()
+}
+
+fn replace(text: &mut Option<String>, with: Option<&str>) {
+    match (text, with) {
+        (Some(text), Some(with)) => {
+            text.clear();
+            text.push_str(with);
+        }
+        (text, with) => *text = with.map(str::to_owned),
+    }
+}
+
+/// `YYYY-MM-DD HH:MM:SS.ffffff`; None also for what is not of the years 0 to 9999.
+pub(super) fn time_text(time: Time) -> Option<String> {
+    const DAY: i64 = 86_400_000_000;
+    let micros = time?;
+    let (days, rest) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
+    let day = date(1970, 1, 1).checked_add(Span::new().try_days(days).ok()?).ok()?;
+    let (seconds, fraction) = (rest / 1_000_000, rest % 1_000_000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    (day.year() >= 0).then(|| format!("{} {hour:02}:{minute:02}:{second:02}.{fraction:06}", date_text(day)))
+}
+
+/// `YYYY-MM-DD`.
+pub(super) fn date_text(day: Date) -> String {
+    format!("{:04}-{:02}-{:02}", day.year(), day.month(), day.day())
+}
