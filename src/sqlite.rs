@@ -33,8 +33,8 @@ const BUILD: &str = "PRAGMA page_size = 4096; PRAGMA encoding = 'UTF-8'; PRAGMA 
 const READ: &str = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;";
 
 /// Bytes that can be read and written anywhere; gone when dropped.
+#[allow(clippy::len_without_is_empty)]
 pub trait Scratch: Send {
-    #[allow(clippy::len_without_is_empty)]
     fn len(&self) -> u64;
     /// Fills `buffer` from `offset` as far as there are bytes; bytes read. Errors: `Corrupt`, local I/O.
     fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize>;
