@@ -32,8 +32,6 @@ use columns::Met;
 use fill::Fill;
 use schema::Schema;
 
-pub use schema::quoted;
-
 /// Whose tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
+use crate::recipe::database::columns::COLUMN_LIMIT;
 use crate::recipe::tallies::record::{Counted, Page, Record, Survey};
-
-/// SQLite's readers allow 2,000 columns of a table; this leaves room for keys and for tools that add some.
-const COLUMN_LIMIT: usize = 1900;
 
 /// Names met, sorted.
 #[derive(Default)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
+use crate::recipe::database::columns::quoted;
 use crate::recipe::database::events::Kind;
 use crate::recipe::database::events::columns::Met;
 use crate::recipe::database::events::problems::{Namer, index_name};
@@ -206,9 +207,4 @@ impl Affinity {
             Text => "TEXT",
         }
     }
-}
-
-/// An identifier as SQL takes any.
-pub fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
