@@ -111,6 +111,12 @@ pub fn user_id<'a>(fields: &Fields<'a>) -> Value<'a> {
     Value::of(fields.user_id_and_rest())
 }
 
+/// `time` in microseconds since 1970; None where it cannot be read.
+pub fn time(fields: &Fields<'_>) -> Option<i64> {
+    let raw = fields.time()?;
+    time::parse(raw).or_else(|| memchr::memchr(b'\\', raw).and_then(|_| time::parse(text(raw).as_bytes())))
+}
+
 /// `username`, without white space around it; None where there is none.
 pub fn username<'a>(fields: &Fields<'a>) -> Option<Cow<'a, str>> {
     Value::String(fields.username()?).id()

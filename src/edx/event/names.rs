@@ -160,7 +160,7 @@ impl Name {
     }
 
     /// Numbers are in the order of names.
-    pub fn number(self) -> u8 {
+    pub const fn number(self) -> u8 {
         self.0
     }
 
