@@ -213,18 +213,18 @@ impl Organisation {
             .sum()
     }
 
-    /// Everybody who has lines in a course; None while some of its days are not tallied.
-    pub(super) fn roster(&self, folder: &str) -> Option<Artifact> {
+    /// Everybody who has lines in a course; None while some of its days are not tallied, nobody inside that.
+    pub(super) fn roster(&self, folder: &str) -> Option<Option<Artifact>> {
         let catalog = self.records.catalog();
         let course = catalog.course(folder)?;
         let days = self.days_of(&catalog, course, Window::ALL);
-        let (id, _) = course.id.as_ref()?;
         if !days.missing.is_empty() {
             return None;
         }
+        let Some((id, _)) = &course.id else { return Some(None) };
         let auth_user = snapshot_inputs(course, Window::ALL).auth_user;
         let roster = Roster { course: id.clone(), days: days.tallied, auth_user };
-        Some(whole(Recipe::Roster(Arc::new(roster))))
+        Some(Some(whole(Recipe::Roster(Arc::new(roster)))))
     }
 
     /// Before a learner's courses are listed at the root: who is in which, where that takes no decoding.
@@ -233,7 +233,7 @@ impl Organisation {
             return Ok(());
         }
         let catalog = self.records.catalog();
-        let rosters = catalog.courses().filter_map(|course| self.roster(&course.folder));
+        let rosters = catalog.courses().filter_map(|course| self.roster(&course.folder)?);
         let missing: Vec<_> = rosters.filter(|roster| !self.engine.is_cached(roster) && self.is_near(roster)).collect();
         match (missing.is_empty(), wait) {
             (true, _) => Ok(()),

@@ -360,7 +360,8 @@ impl Known for Organisation {
     }
 
     fn has_learner(&self, course: &str, user: &str) -> Option<bool> {
-        let roster = self.engine.open(&self.roster(course)?, Wait::Never).ok()?;
+        let Some(roster) = self.roster(course)? else { return Some(false) };
+        let roster = self.engine.open(&roster, Wait::Never).ok()?;
         let mut learners = BufReader::new(roster.reader()).lines();
         learners.try_fold(false, |found, learner| Some(found || learner.ok()? == user))
     }

@@ -142,7 +142,7 @@ class Course:
             "window": window, "snapshot": self.snapshot or "", "days": str(len(self.days)),
             "events": str(self.counts.events), "missing_tables": ",".join(self.missing),
             **{name: str(self.mended[name]) for name in MENDED},
-            "unreadable_days": ",".join(self.unreadable), "cut_columns": "", "left_out": ",".join(left_out),
+            "unreadable_days": ",".join(self.unreadable), "cut_columns": "0", "left_out": ",".join(left_out),
         }
 
 

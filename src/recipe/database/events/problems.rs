@@ -56,9 +56,10 @@ pub(super) fn index_name(table: &str) -> String {
     format!("{table}_user_id")
 }
 
-/// The block id: behind the last `+block@` of the newer form, `/problem/` of the older one; anything else whole.
+/// The block id: behind the last `+block@` of the newer forms, `/problem/` of the older one; anything else whole.
 fn block(problem: &str) -> &str {
-    let separator = if problem.starts_with("block-v1:") { "+block@" } else { "/problem/" };
+    let is_newer = problem.starts_with("block-v1:") || problem.starts_with("ccx-block-v1:");
+    let separator = if is_newer { "+block@" } else { "/problem/" };
     problem.rsplit_once(separator).map_or(problem, |(_, block)| block)
 }
 
