@@ -1,6 +1,6 @@
 //! The course structure JSON: one object keyed by block id; knows blocks, not courses.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io::Read;
 
@@ -28,8 +28,8 @@ fn is_none(error: serde_json::Error) -> Error {
 #[derive(Debug, Default)]
 pub struct Structure {
     blocks: HashMap<String, Block>,
-    /// The first block of category `course`.
-    course: Option<String>,
+    /// Those of category `course`: one, in what edX writes.
+    courses: BTreeSet<String>,
 }
 
 /// Members that are missing, null or of another type are None.
@@ -70,8 +70,7 @@ impl Structure {
 
     /// The blocks that can be reached from the course's, depth first, each once.
     pub fn places(&self) -> Places<'_> {
-        let course = self.course.as_deref();
-        let course = course.map(|id| Place {
+        let waiting = self.courses.iter().rev().map(|id| Place {
             id,
             block: &self.blocks[id],
             parent: None,
@@ -80,7 +79,7 @@ impl Structure {
             sequential: None,
             vertical: None,
         });
-        Places { structure: self, waiting: course.into_iter().collect(), visited: HashSet::new() }
+        Places { structure: self, waiting: waiting.collect(), visited: HashSet::new() }
     }
 
     /// The display names of problems, by block id.
@@ -177,8 +176,8 @@ impl<'de> Visitor<'de> for Keep<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut blocks: A) -> std::result::Result<(), A::Error> {
         while let Some((id, block)) = blocks.next_entry::<String, Value>()? {
             let block = Block::of(block);
-            if self.0.course.is_none() && block.category.as_deref() == Some("course") {
-                self.0.course = Some(id.clone());
+            if block.category.as_deref() == Some("course") {
+                self.0.courses.insert(id.clone());
             }
             self.0.blocks.insert(id, block);
         }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+
+use crate::edx::event::{LONGEST_ID, time};
 
 /// What counts of a post. Texts that are missing, null or of another type are None.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,20 +115,19 @@ fn string(value: &Value) -> Option<String> {
 }
 
 fn author(value: &Value) -> Option<String> {
-    const LIMIT: usize = 255;
     let text = match value {
         Value::Number(number) => number.to_string(),
         value => string(value)?,
     };
     let text = text.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c));
-    (!text.is_empty() && text.len() <= LIMIT).then(|| text.to_owned())
+    (!text.is_empty() && text.len() <= LONGEST_ID).then(|| text.to_owned())
 }
 
 /// Milliseconds, `{"$numberLong": "milliseconds"}` or a text, as they stand in `$date`.
 fn instant(date: &Value) -> Option<i64> {
     match date {
         Value::Number(number) => number.as_i64()?.checked_mul(1_000),
-        Value::String(text) => instant_of_text(text),
+        Value::String(text) => time::parse(text.as_bytes()),
         Value::Object(_) => {
             let number = date.get("$numberLong").or_else(|| date.get("$numberInt"))?;
             let milliseconds = number.as_i64().or_else(|| number.as_str()?.parse().ok())?;
@@ -136,48 +135,6 @@ fn instant(date: &Value) -> Option<i64> {
         }
         _ => None,
     }
-}
-
-/// `YYYY-MM-DD`, `T` or a space, `HH:MM:SS`, perhaps a fraction, perhaps `Z` or an offset; without one it is UTC.
-fn instant_of_text(text: &str) -> Option<i64> {
-    const WHOLE_SECONDS: usize = "YYYY-MM-DDTHH:MM:SS".len();
-    let (seconds, rest) = (text.get(..WHOLE_SECONDS)?, &text[WHOLE_SECONDS..]);
-    let shape = seconds.bytes().zip(*b"0000-00-00T00:00:00").all(|(byte, shape)| match shape {
-        b'0' => byte.is_ascii_digit(),
-        b'T' => byte == b'T' || byte == b' ',
-        _ => byte == shape,
-    });
-    let number = |range: std::ops::Range<usize>| seconds.get(range)?.parse::<i8>().ok();
-    let second = number(17..19).filter(|second| shape && *second < 60)?;
-    let (year, hour, minute) = (seconds[..4].parse().ok()?, number(11..13)?, number(14..16)?);
-    let (fraction, offset) = match rest.strip_prefix('.') {
-        Some(digits) => digits.split_at(digits.bytes().take_while(u8::is_ascii_digit).count()),
-        None => ("0", rest),
-    };
-    let microseconds: i64 = format!("{:0<6.6}", fraction).parse().ok().filter(|_| !fraction.is_empty())?;
-    let local = DateTime::new(year, number(5..7)?, number(8..10)?, hour, minute, second, 0).ok()?;
-    let utc = Offset::UTC.to_timestamp(local).ok()?.as_microsecond();
-    Some(utc + microseconds - offset_seconds(offset)? * 1_000_000)
-}
-
-/// Nothing, `Z`, `+HH:MM` or `+HHMM`.
-fn offset_seconds(text: &str) -> Option<i64> {
-    let sign = match text.as_bytes() {
-        [] | [b'Z' | b'z'] => return Some(0),
-        [b'+', ..] => 1,
-        [b'-', ..] => -1,
-        _ => return None,
-    };
-    let digits = match text.as_bytes() {
-        [_, h1, h2, b':', m1, m2] | [_, h1, h2, m1, m2] => [*h1, *h2, *m1, *m2],
-        _ => return None,
-    };
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let [h1, h2, m1, m2] = digits.map(|digit| i64::from(digit - b'0'));
-    let (hours, minutes) = (10 * h1 + h2, 10 * m1 + m2);
-    (hours < 24 && minutes < 60).then_some(sign * 60 * (60 * hours + minutes))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub struct Forum<'c> {
     /// Types met, in order; `other` among them where it is needed.
     kinds: Vec<String>,
     kind_numbers: HashMap<String, u32>,
-    /// Lines that hold no post.
+    /// Lines that hold no post and are not blank.
     pub bad_lines: u64,
 }
 
@@ -73,6 +73,9 @@ impl<'c> Forum<'c> {
         // Lines end as a table's records do.
         let mut lines = Records::new(content, Dialect::Escaped);
         while let Some(line) = lines.next_record()? {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
             let Some(Post { kind, author, created, thread, parent }) = post(line) else {
                 self.bad_lines += 1;
                 continue;
@@ -277,7 +280,7 @@ mod tests {
             ("\"Comment\"", "\"007\"", "1", 6),
             ("\"Comment\"", "\"7\"", "1", 7),
         ];
-        let (connection, bad_lines) = written(&Scope::Course("A".into()), &[("A", &(posts(&lines) + "{\n[]\n"))]);
+        let (connection, bad_lines) = written(&Scope::Course("A".into()), &[("A", &(posts(&lines) + "{\n\n \n[]\n"))]);
         assert_eq!(bad_lines, 2);
         assert_eq!(
             csv(&connection, FORUM[0]),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::Read;
 
+use memchr::memchr;
 use rusqlite::Connection;
 
 use crate::edx::table::{Dialect, Records, fields, header};
@@ -172,7 +173,7 @@ struct Rows<'a> {
 impl Rows<'_> {
     fn row(&mut self, record: &[u8]) -> Result<()> {
         // Once for the whole row: no cell begins or ends inside a character, since HT is a byte of none.
-        if std::str::from_utf8(record).is_err() {
+        if std::str::from_utf8(record).is_err() || memchr(0, record).is_some() {
             return self.mend(record);
         }
         let mut count = 0;
@@ -183,7 +184,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// The row with U+FFFD for what is no UTF-8.
+    /// The row with U+FFFD for what is no UTF-8, and U+2400 for NUL, at which SQLite's readers end a text.
     fn mend(&mut self, record: &[u8]) -> Result<()> {
         let mut cells = Vec::with_capacity(self.parameters.len());
         let mut count = 0;
@@ -191,7 +192,7 @@ impl Rows<'_> {
             if let Some(Some(parameter)) = self.parameters.get(count) {
                 let text = String::from_utf8_lossy(cell);
                 self.mended.invalid_utf8_cells += u64::from(matches!(text, Cow::Owned(_)));
-                cells.push((*parameter, text));
+                cells.push((*parameter, text.replace('\0', "\u{2400}")));
             }
             count += 1;
         }

@@ -67,6 +67,9 @@ fn rows_that_do_not_fit_are_mended_and_counted() {
     );
     let mended = Mended { short_rows: 1, long_rows: 2, invalid_utf8_cells: 2, cut_columns: 0 };
     assert_eq!(imported.mended, mended);
+    let with_nul = of_course("wiki_article", b"a\tb\nx\0y\t\0\n");
+    assert_eq!(csv(&with_nul.connection, "wiki_article"), "a,b\r\nx\u{2400}y,\u{2400}\r\n");
+    assert_eq!(with_nul.mended, Mended::default());
     let one_column = of_course("wiki_article", b"a\n\n1\n");
     assert_eq!(csv(&one_column.connection, "wiki_article"), "a\r\n\"\"\r\n1\r\n");
 }
