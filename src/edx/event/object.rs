@@ -98,21 +98,14 @@ fn scan_slowly<'a>(text: &'a [u8], mut found: impl FnMut(&'a [u8], usize)) -> Op
 }
 
 /// Where the closing quote of the string stands whose content begins at `from`.
-#[inline]
+#[inline(always)]
 fn string_end(text: &[u8], mut from: usize) -> Option<usize> {
-    /// Most strings end before a search in blocks has begun.
-    const SHORT: usize = 16;
     loop {
-        let rest = text.get(from..)?;
-        let near = rest.iter().take(SHORT).position(|&byte| byte == b'"' || byte == b'\\');
-        let hit = match near {
-            Some(near) => near,
-            None => SHORT + memchr::memchr2(b'"', b'\\', rest.get(SHORT..)?)?,
-        };
-        if rest[hit] == b'"' {
-            return Some(from + hit);
+        match *text.get(from)? {
+            b'"' => return Some(from),
+            b'\\' => from += 2,
+            _ => from += 1,
         }
-        from += hit + 2;
     }
 }
 

@@ -105,7 +105,11 @@ impl<'a> Value<'a> {
 
 /// The text of a JSON string given without its quotes.
 pub fn text(raw: &[u8]) -> Cow<'_, str> {
-    without_nul(unescape(raw))
+    let is_plain = memchr::memchr2(b'\\', 0, raw).is_none();
+    match str::from_utf8(raw) {
+        Ok(text) if is_plain => Cow::Borrowed(text),
+        _ => without_nul(unescape(raw)),
+    }
 }
 
 fn source(bytes: &[u8]) -> Cow<'_, str> {
