@@ -113,15 +113,7 @@ impl TallyBuilder {
         };
         let event_type = EventType::of(fields);
         let is_video = matches!(event_type, EventType::Known(name) if name.is_video_event());
-        let kind = match event_type {
-            EventType::Path(path) => self.add_path(&event, course, &path),
-            EventType::Known(name) => self.add_named(&event, name)?,
-            EventType::Textbook => {
-                self.noted.counted.textbook(event.course, event.user, Name::OTHER);
-                EventKind::OTHER
-            }
-            EventType::Other => EventKind::OTHER,
-        };
+        let kind = self.add_to_tables(&event, course, event_type)?;
         if let Some(time) = event.time {
             self.noted.counted.event(event.course, event::time::day_of(time), kind, event.source);
         }
@@ -163,6 +155,18 @@ impl TallyBuilder {
         state.lines += 1;
         state.bytes += line_bytes as u64;
         (number, state.lines, offset)
+    }
+
+    fn add_to_tables(&mut self, event: &Event<'_, '_>, course: usize, event_type: EventType<'_>) -> Result<EventKind> {
+        match event_type {
+            EventType::Path(path) => Ok(self.add_path(event, course, &path)),
+            EventType::Known(name) => self.add_named(event, name),
+            EventType::Textbook => {
+                self.noted.counted.textbook(event.course, event.user, Name::OTHER);
+                Ok(EventKind::OTHER)
+            }
+            EventType::Other => Ok(EventKind::OTHER),
+        }
     }
 
     fn add_path(&mut self, event: &Event<'_, '_>, course: usize, path: &str) -> EventKind {

@@ -1,14 +1,17 @@
 //! Tallies that are more than a count, and rare: kept as their bytes, merged as they come.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::btree_map::{Entry, Range};
 
 use crate::error::Result;
 use crate::recipe::tallies::record::{Record, merge_values};
 
 /// One course's.
 #[derive(Default)]
-pub(super) struct Valued(BTreeMap<Box<[u8]>, Vec<u8>>);
+pub(super) struct Valued(BTreeMap<Vec<u8>, Vec<u8>>);
+
+/// Keys and values in order.
+pub(super) type Records<'v> = Range<'v, Vec<u8>, Vec<u8>>;
 
 /// Bytes of one record, used again and again.
 #[derive(Default)]
@@ -32,7 +35,7 @@ impl Valued {
     /// Merges a record that is later than those before it; gives how many bytes more are held, about.
     pub(super) fn keep(&mut self, bytes: &mut Bytes, record: &Record<'_>) -> Result<usize> {
         bytes.encode(record);
-        match self.0.entry(bytes.key.as_slice().into()) {
+        match self.0.entry(bytes.key.clone()) {
             Entry::Vacant(vacant) => {
                 vacant.insert(bytes.value.clone());
                 Ok(bytes.key.len() + bytes.value.len() + Self::RECORD_BYTES)
@@ -46,12 +49,8 @@ impl Valued {
     }
 
     /// The records before and those behind the first key that is counted.
-    pub(super) fn around<'v>(
-        &'v self,
-        first_counted: &[u8],
-    ) -> (impl Iterator<Item = (&'v [u8], &'v [u8])>, impl Iterator<Item = (&'v [u8], &'v [u8])>) {
-        let first: Box<[u8]> = first_counted.into();
-        let pair = |(key, value): (&'v Box<[u8]>, &'v Vec<u8>)| (&**key, value.as_slice());
-        (self.0.range(..first.clone()).map(pair), self.0.range(first..).map(pair))
+    pub(super) fn around(&self, first_counted: &[u8]) -> (Records<'_>, Records<'_>) {
+        let first = first_counted.to_vec();
+        (self.0.range(..first.clone()), self.0.range(first..))
     }
 }
