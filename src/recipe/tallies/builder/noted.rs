@@ -117,7 +117,7 @@ impl Noted {
         self.courses[course as usize].lines += 1;
     }
 
-    /// The number of the user that a value names.
+    /// The number of the user that a value names; `undefined` where it names none.
     pub(super) fn user(&mut self, id: Value<'_>) -> u32 {
         if let Some(known) = id.plain_id().and_then(|id| self.users.find(id)) {
             return known;
