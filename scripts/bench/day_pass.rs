@@ -15,10 +15,12 @@ use edxfs::decode::openpgp::{Passphrase, SecretKeys};
 use edxfs::decode::{Layers, decode};
 use edxfs::edx::tracking_log::CourseRule;
 use edxfs::engine::outputs::Drafts;
-use edxfs::recipe::split;
-use edxfs::store::Store;
+use edxfs::recipe::tallies::{Counting, TallyParams};
+use edxfs::recipe::{Part, split};
+use edxfs::source::{ETag, ObjectId, ObjectKey};
 use edxfs::store::blob::Keep;
 use edxfs::store::seal::DataKey;
+use edxfs::store::{Shelving, Store};
 
 /// Whether the day is tallied while it is split.
 #[derive(Clone, Copy)]
@@ -51,14 +53,19 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Into a new cache, as `Recipe::Day` is run.
 fn pass(tallies: Tallies, log: &Path, keys: &SecretKeys, cache: &Path) -> Result<(), Box<dyn Error>> {
     let store = Store::open(cache, &DataKey::from_bytes([7; 32]), 20 << 30)?;
-    let mut drafts = Drafts::new(&store, Keep::Always);
+    let mut drafts = Drafts::new(&store, Keep::Always, Shelving::Ordinary);
+    let mut beside = Drafts::new(&store, Keep::Always, Shelving::Lasting);
     let name = log.file_name().unwrap_or_default().to_string_lossy();
     let mut lines = ahead(decode(Box::new(File::open(log)?), &Layers::of(&name).0, keys)?);
-    match tallies {
-        Tallies::Without => split::split(&mut lines, CourseRule::Recall, &mut drafts)?,
-        Tallies::With => return Err("the split makes no tallies yet".into()),
+    let part = Part::whole(ObjectId { key: ObjectKey::new(&name), etag: ETag::new(""), bytes: 0 });
+    let mut counting = match tallies {
+        Tallies::Without => None,
+        Tallies::With => Some(Counting::begin(&part, &TallyParams::default(), &mut beside)?),
     };
+    split::split(&mut lines, CourseRule::Recall, &mut drafts, counting.as_mut())?;
+    counting.map(Counting::finish).transpose()?;
     drafts.publish()?;
+    beside.publish()?;
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use crate::engine::scratch::Space;
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::make::{self, Inputs, Summary};
+use crate::recipe::tallies::builder::MOST_LINES_OF_ONE_RUN;
 use crate::recipe::{Artifact, Content, Output, Part, Recipe};
 use crate::sqlite::ScratchSpace;
 use crate::store::Shelving;
@@ -258,7 +259,8 @@ impl Shared {
         let day_key = self.ledger.recipe_key(day);
         if let Some(summary) = self.ledger.summary(&day_key)? {
             let segment = |(id, _): &(CourseId, Evidence)| self.is_cached(&day_key, &Output::Course(id.clone()));
-            if summary.courses.iter().all(segment) {
+            // A larger day is counted as it was the first time, lest the same tallies lie in other bytes.
+            if summary.lines <= MOST_LINES_OF_ONE_RUN && summary.courses.iter().all(segment) {
                 return Ok(None);
             }
         }

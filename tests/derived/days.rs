@@ -43,6 +43,8 @@ impl Growing {
 
     fn arrive(&self) {
         for (aside, place) in &self.later {
+            // Newer than the snapshot, as a day that has just been received is.
+            run(Command::new("touch").arg(aside));
             fs::rename(aside, place).expect("one folder");
         }
     }
@@ -63,6 +65,10 @@ fn days_of(fetches: &[String]) -> Vec<String> {
 #[test]
 fn two_builds_give_equal_bytes() {
     let [first, second] = [mounted(&[]), mounted(&[])].map(|mount| {
+        // Which of two ids keeps a folder's plain name depends on which was met first.
+        for date in mount.list(&format!("courses/{OLD}/events")).iter().filter(|name| !name.contains("03-03")) {
+            mount.read(&format!("courses/{OLD}/events/{date}")).expect("the day opens");
+        }
         // In another order, too.
         let order = if mount.list("courses").len().is_multiple_of(2) { [OLD, NEW] } else { [NEW, OLD] };
         for course in order {
@@ -70,7 +76,9 @@ fn two_builds_give_equal_bytes() {
         }
         [database(OLD), database(NEW), "samced.db".into()].map(|path| mount.read(&path).expect("the database opens"))
     });
-    assert!(first == second);
+    for (at, (first, second)) in first.iter().zip(&second).enumerate() {
+        assert!(first == second, "database {at}");
+    }
     assert!(first.iter().all(|bytes| bytes.starts_with(b"SQLite format 3\0")));
 }
 

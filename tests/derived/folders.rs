@@ -5,13 +5,21 @@ use std::fs;
 use std::process::Command;
 
 use crate::common::{Mount, run};
-use crate::judge::{Judge, ORGANISATION, assert_equal, assert_same, files};
+use crate::judge::{Judge, ORGANISATION, assert_equal, assert_same, files, files_but};
 use crate::{NEW, OLD, WINDOW, course_path, mounted};
+
+/// A day whose object has no bytes.
+const UNREADABLE: &str = "2015-03-03";
 
 /// The files of a mounted course-run-data, event files unpacked, without info.txt.
 fn unpacked(mount: &Mount, path: &str) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
-    for (name, content) in files(&mount.path(path)) {
+    let damaged = mount.path(&format!("{path}/events/{UNREADABLE}.log.gz"));
+    if let Err(error) = fs::read(&damaged) {
+        let expected = if path.contains("between/") { libc::ENOENT } else { libc::EIO };
+        assert_eq!(error.raw_os_error(), Some(expected), "{}", damaged.display());
+    }
+    for (name, content) in files_but(&mount.path(path), &[&damaged]) {
         match name.strip_suffix(".gz").filter(|plain| plain.starts_with("events/")) {
             Some(plain) => {
                 let lines = run(Command::new("gunzip").arg("-c").arg(mount.path(&format!("{path}/{name}")))).stdout;
@@ -83,6 +91,8 @@ fn what_is_no_users_id_is_no_learner() {
 fn a_learner_at_the_root_has_the_courses_that_they_were_in() {
     let mount = mounted(&[]);
     mount.read("samced.db").expect("every day is met");
+    // Whose username is whose.
+    mount.read("tables/auth_user.tsv").expect("the table opens");
     let courses = mount.list("courses");
     let folders: Vec<&str> = courses.iter().map(String::as_str).collect();
     let judge = Judge::of(&mount, &[], &folders);

@@ -73,6 +73,11 @@ fn python(script: &str) -> Command {
 
 /// Every file below a folder by its path.
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    files_but(folder, &[])
+}
+
+/// The same without some.
+pub fn files_but(folder: &Path, others: &[&Path]) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
@@ -81,7 +86,7 @@ pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if !others.contains(&&*path) {
                 let name = path.strip_prefix(folder).expect("it is below").to_str().expect("UTF-8").to_owned();
                 found.insert(name, fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
             }

@@ -37,6 +37,9 @@ use counted::{Column, EventKind};
 use noted::Noted;
 use surveys::Surveys;
 
+/// A day of more lines may be written in several runs a course, which lie otherwise when it is counted course by course.
+pub const MOST_LINES_OF_ONE_RUN: u64 = 200_000;
+
 /// One day's counts.
 pub struct TallyBuilder {
     compartment_seconds: u32,
