@@ -4,6 +4,8 @@
 //! every file that SQLite opens is a `Scratch` of the space that was given, or the content being read. A path in SQL
 //! (`ATTACH`) cannot be opened.
 
+pub mod pages;
+pub mod record;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sqlite::pages::Pages;
 use crate::sqlite::vfs::{Backing, Place};
 
 /// What an upgrade of SQLite may change: the bytes that it writes.
@@ -74,28 +77,36 @@ impl Building {
         &self.connection
     }
 
-    /// The finished file, from its first byte to its last.
-    ///
-    /// Errors: `CacheFull`, local I/O, those of `append`.
+    /// The finished file, from its first byte to its last, with nothing added. Errors: those of `append` as well.
     pub fn finish(self, append: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        stream(self.into_pages()?.finish()?, append)
+    }
+
+    /// Ends what SQLite does; pages can be added behind its own.
+    pub fn into_pages(self) -> Result<Pages> {
         let Building { connection, place } = self;
         if !connection.is_autocommit() {
             connection.execute_batch("COMMIT").map_err(failed)?;
         }
         connection.close().map_err(|(_, error)| failed(error))?;
-        let Some(Backing::Scratch(mut file)) = place.closed() else {
-            return Err(Error::internal("a database stayed open after its end"));
-        };
-        let mut buffer = vec![0; STREAM_BYTES];
-        let mut offset = 0;
-        loop {
-            let bytes = file.read_at(&mut buffer, offset)?;
-            if bytes == 0 {
-                return Ok(());
-            }
-            append(&buffer[..bytes])?;
-            offset += bytes as u64;
+        match place.closed() {
+            Some(Backing::Scratch(file)) => Pages::behind(file),
+            _ => Err(Error::internal("a database stayed open after its end")),
         }
+    }
+}
+
+/// Reads a finished file from its first byte to its last. Errors: `CacheFull`, local I/O, those of `append`.
+pub fn stream(mut file: Box<dyn Scratch>, append: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut buffer = vec![0; STREAM_BYTES];
+    let mut offset = 0;
+    loop {
+        let bytes = file.read_at(&mut buffer, offset)?;
+        if bytes == 0 {
+            return Ok(());
+        }
+        append(&buffer[..bytes])?;
+        offset += bytes as u64;
     }
 }
 

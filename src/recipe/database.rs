@@ -14,12 +14,13 @@
 
 pub mod about;
 pub mod axis;
+mod bulk;
 pub mod columns;
 pub mod csv;
 pub mod events;
 pub mod forum;
-mod insert;
 pub mod sheet;
+mod sorted;
 pub mod tables;
 
 #[cfg(test)]
@@ -35,9 +36,10 @@ use crate::edx::course_structure::Structure;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::database::about::{ABOUT, Findings};
 use crate::recipe::database::axis::AXIS;
+use crate::recipe::database::bulk::Bulk;
 use crate::recipe::database::events::{EventTables, Kind};
 use crate::recipe::database::forum::{FORUM, Forum};
-use crate::recipe::database::tables::{STANDARD, STUDENTMODULE};
+use crate::recipe::database::tables::{Planned, STANDARD, STUDENTMODULE};
 use crate::recipe::derived::{CourseInputs, Database, Scope};
 use crate::recipe::joined::JoinInput;
 use crate::recipe::make::{Inputs, Summary};
@@ -53,12 +55,23 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// Errors: those of the inputs that may pass; `NoSecretKey` where nothing of a snapshot can be read for want of a key;
 /// `CacheFull`.
 pub fn make(database: &Database, inputs: &dyn Inputs, outputs: &mut dyn Outputs) -> Result<Summary> {
-    let building = Building::begin(inputs.scratch())?;
-    let skipped = fill(building.connection(), database, inputs)?;
-    let members = tables_of(building.connection())?;
-    let slot = outputs.create(&Output::Whole)?;
-    building.finish(&mut |bytes| outputs.append(slot, bytes))?;
-    Ok(Summary { members, skipped, ..Summary::default() })
+    let mut damaged = Vec::new();
+    loop {
+        let building = Building::begin(inputs.scratch())?;
+        let mut filling = Filling::new(database, inputs, &damaged);
+        let plan = filling.plan(building.connection())?;
+        let members = plan.names.clone();
+        let bulk = Bulk::begin(building, inputs)?;
+        match filling.fill(&bulk, plan)? {
+            // Its rows cannot be taken back, so all is begun anew without it; it happens with records of 256 MiB.
+            Filled::InVain(file) => damaged.push(file),
+            Filled::Whole { skipped } => {
+                let slot = outputs.create(&Output::Whole)?;
+                bulk.finish(&mut |bytes| outputs.append(slot, bytes))?;
+                return Ok(Summary { members, skipped, ..Summary::default() });
+            }
+        }
+    }
 }
 
 /// Writes one table of a database as CSV. Errors: `NotFound` where it has no such table; the inputs' own; `CacheFull`.
@@ -75,57 +88,120 @@ pub fn make_sheet(
     Ok(Summary::default())
 }
 
-/// Writes all tables in one transaction; what could not be read, and why.
-fn fill(connection: &Connection, database: &Database, inputs: &dyn Inputs) -> Result<Vec<(String, String)>> {
-    run(connection, "BEGIN")?;
-    let mut filling = Filling { connection, database, inputs, findings: Findings::default(), unusable: Vec::new() };
-    filling.tables()?;
-    filling.forum()?;
-    filling.events()?;
-    filling.axis()?;
-    filling.refuse_without_key()?;
-    filling.findings.missing = filling.missing()?;
-    about::write(connection, database, &filling.findings)?;
-    run(connection, &format!("PRAGMA user_version = {SCHEMA_VERSION}"))?;
-    run(connection, "COMMIT")?;
-    Ok(filling.unusable.into_iter().map(|(name, error)| (name, error.message())).collect())
+/// What is made of the inputs' first parts: all tables, those complete that SQLite itself fills.
+struct Plan {
+    standard: Vec<Planned>,
+    events: EventTables,
+    /// All tables, in their order.
+    names: Vec<String>,
+}
+
+/// A file that turned out to be no table when rows of it were written already.
+struct Damaged {
+    folder: String,
+    table: &'static str,
+    error: Error,
+}
+
+enum Filled {
+    /// What could not be read, and why.
+    Whole {
+        skipped: Vec<(String, String)>,
+    },
+    InVain(Damaged),
 }
 
 struct Filling<'a> {
-    connection: &'a Connection,
     database: &'a Database,
     inputs: &'a dyn Inputs,
+    damaged: &'a [Damaged],
     findings: Findings,
     /// What could not be read: a table, or a course's share of it.
     unusable: Vec<(String, Error)>,
 }
 
-impl Filling<'_> {
-    fn tables(&mut self) -> Result<()> {
-        for table in self.standard() {
-            let mut files: Vec<_> =
-                self.database.courses.iter().filter_map(|course| self.file(course, table)).collect();
-            let mut unusable = Vec::new();
-            let mended = &mut self.findings.mended;
-            tables::import(self.connection, &self.database.scope, table, &mut files, mended, &mut unusable)?;
-            drop(files);
-            unusable.into_iter().for_each(|(folder, error)| self.skip(&folder, table, error));
-        }
-        Ok(())
+impl<'a> Filling<'a> {
+    fn new(database: &'a Database, inputs: &'a dyn Inputs, damaged: &'a [Damaged]) -> Self {
+        Filling { database, inputs, damaged, findings: Findings::default(), unusable: Vec::new() }
     }
 
-    fn file<'f>(&self, course: &'f CourseInputs, table: &str) -> Option<JoinInput<'f>>
-    where
-        Self: 'f,
-    {
+    /// Creates every table and index in one transaction, and fills those of forum and structure.
+    fn plan(&mut self, connection: &Connection) -> Result<Plan> {
+        run(connection, "BEGIN")?;
+        let standard = self.plan_tables(connection)?;
+        self.forum(connection)?;
+        let events = self.plan_events(connection)?;
+        self.axis(connection)?;
+        self.refuse_without_key()?;
+        about::create(connection)?;
+        run(connection, &format!("PRAGMA user_version = {SCHEMA_VERSION}"))?;
+        run(connection, "COMMIT")?;
+        Ok(Plan { standard, events, names: tables_of(connection)? })
+    }
+
+    /// Adds the rows of all others.
+    fn fill(mut self, bulk: &Bulk<'_>, plan: Plan) -> Result<Filled> {
+        let Plan { standard, mut events, names } = plan;
+        for planned in standard {
+            if let Some(damaged) = self.table(bulk, planned)? {
+                return Ok(Filled::InVain(damaged));
+            }
+        }
+        for course in &self.database.courses {
+            // Named where the axis is written.
+            let titles = match self.structure(course) {
+                Ok(structure) => structure.map_or_else(HashMap::new, |structure| structure.problem_titles()),
+                Err(error) if is_missing(error.kind()) => HashMap::new(),
+                Err(error) => return Err(error),
+            };
+            let mut records = Merged::of_folds(self.inputs, &course.folds)?;
+            events.write(bulk, &course.folder, &titles, &mut records)?;
+        }
+        let counts = events.counts()?;
+        self.findings.events = counts.events;
+        self.findings.mended.cut_columns += counts.cut_columns;
+        self.findings.missing = self.missing(&names);
+        about::write(bulk, self.database, &self.findings)?;
+        let skipped = self.unusable.into_iter().map(|(name, error)| (name, error.message())).collect();
+        Ok(Filled::Whole { skipped })
+    }
+
+    fn plan_tables(&mut self, connection: &Connection) -> Result<Vec<Planned>> {
+        let mut planned = Vec::new();
+        for table in self.standard() {
+            let mut files = self.files(table);
+            let mut unusable = Vec::new();
+            planned.extend(tables::plan(connection, &self.database.scope, table, &mut files, &mut unusable)?);
+            unusable.into_iter().for_each(|(folder, error)| self.skip(&folder, table, error));
+        }
+        Ok(planned)
+    }
+
+    fn table(&mut self, bulk: &Bulk<'_>, planned: Planned) -> Result<Option<Damaged>> {
+        let table = planned.table;
+        let mut files = self.files(table);
+        let damaged = tables::import(bulk, &self.database.scope, planned, &mut files, &mut self.findings.mended)?;
+        Ok(damaged.map(|(folder, error)| Damaged { folder, table, error }))
+    }
+
+    /// The files of a table: one of each course that has it.
+    fn files(&self, table: &str) -> Vec<JoinInput<'a>> {
+        self.database.courses.iter().filter_map(|course| self.file(course, table)).collect()
+    }
+
+    fn file(&self, course: &'a CourseInputs, table: &str) -> Option<JoinInput<'a>> {
         let (_, artifact) = course.tables.iter().find(|(name, _)| **name == *table)?;
         let inputs = self.inputs;
-        let open = move || inputs.artifact(artifact).map(|content| content as Box<dyn Read>);
+        let damaged = self.damaged.iter().find(|file| file.table == table && *file.folder == *course.folder);
+        let open = move || match damaged {
+            Some(file) => Err(file.error.clone()),
+            None => inputs.artifact(artifact).map(|content| content as Box<dyn Read>),
+        };
         Some(JoinInput { folder: &course.folder, open: Box::new(open) })
     }
 
-    fn forum(&mut self) -> Result<()> {
-        let mut forum = Forum::begin(self.connection)?;
+    fn forum(&mut self, connection: &Connection) -> Result<()> {
+        let mut forum = Forum::begin(connection)?;
         for course in &self.database.courses {
             let Some(artifact) = &course.forum else { continue };
             let read = self.inputs.artifact(artifact).and_then(|content| forum.read(&course.folder, content));
@@ -135,35 +211,21 @@ impl Filling<'_> {
         forum.write(&self.database.scope)
     }
 
-    fn events(&mut self) -> Result<()> {
-        let (connection, inputs) = (self.connection, self.inputs);
+    fn plan_events(&mut self, connection: &Connection) -> Result<EventTables> {
         let kind = match self.database.scope {
             Scope::Organisation => Kind::Organisation,
             Scope::Course(_) => Kind::Course,
         };
         let mut tables = EventTables::new(kind);
         for course in &self.database.courses {
-            tables.met(&mut Merged::of_folds(inputs, &course.folds)?)?;
+            tables.met(&mut Merged::of_folds(self.inputs, &course.folds)?)?;
         }
         let others = STANDARD.iter().chain(&FORUM).chain(&[AXIS, ABOUT]);
         tables.create(connection, &others.map(|name| (*name).to_owned()).collect::<BTreeSet<_>>())?;
-        for course in &self.database.courses {
-            // Named where the axis is written.
-            let titles = match self.structure(course) {
-                Ok(structure) => structure.map_or_else(HashMap::new, |structure| structure.problem_titles()),
-                Err(error) if is_missing(error.kind()) => HashMap::new(),
-                Err(error) => return Err(error),
-            };
-            let mut records = Merged::of_folds(inputs, &course.folds)?;
-            tables.write(connection, &course.folder, &titles, &mut records)?;
-        }
-        let counts = tables.finish(connection)?;
-        self.findings.events = counts.events;
-        self.findings.mended.cut_columns += counts.cut_columns;
-        Ok(())
+        Ok(tables)
     }
 
-    fn axis(&mut self) -> Result<()> {
+    fn axis(&mut self, connection: &Connection) -> Result<()> {
         let scope = &self.database.scope;
         let mut is_there = false;
         for course in &self.database.courses {
@@ -171,10 +233,10 @@ impl Filling<'_> {
                 continue;
             };
             if !is_there {
-                axis::create(self.connection, scope)?;
+                axis::create(connection, scope)?;
                 is_there = true;
             }
-            axis::write(self.connection, scope, &course.folder, &structure)?;
+            axis::write(connection, scope, &course.folder, &structure)?;
         }
         Ok(())
     }
@@ -224,12 +286,11 @@ impl Filling<'_> {
     }
 
     /// Tables that are not there, then courses' shares of those that are.
-    fn missing(&self) -> Result<Vec<String>> {
-        let there = tables_of(self.connection)?;
+    fn missing(&self, there: &[String]) -> Vec<String> {
         let expected = self.standard().chain(FORUM).chain([AXIS]);
         let absent = expected.filter(|table| !there.iter().any(|name| name == table)).map(str::to_owned);
         let shares = self.unusable.iter().map(|(name, _)| name.clone()).filter(|name| name.contains('/'));
-        Ok(absent.chain(shares).collect())
+        absent.chain(shares).collect()
     }
 }
 

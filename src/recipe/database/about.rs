@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use jiff::civil::Date;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use crate::error::Result;
+use crate::recipe::database::bulk::Bulk;
 use crate::recipe::database::tables::Mended;
 use crate::recipe::database::{SCHEMA_VERSION, run};
 use crate::recipe::derived::{Database, Scope};
-use crate::sqlite::failed;
+use crate::sqlite::record::Value;
 
 pub const ABOUT: &str = "about";
 
@@ -24,12 +25,18 @@ pub struct Findings {
     pub missing: Vec<String>,
 }
 
+pub fn create(connection: &Connection) -> Result<()> {
+    run(connection, &format!("CREATE TABLE {ABOUT} (key TEXT, value TEXT)"))
+}
+
 /// Lists are joined by a comma and a space; an empty one is an empty text.
-pub fn write(connection: &Connection, database: &Database, findings: &Findings) -> Result<()> {
-    run(connection, &format!("CREATE TABLE {ABOUT} (key TEXT, value TEXT)"))?;
-    let mut insert = connection.prepare(&format!("INSERT INTO {ABOUT} VALUES (?1, ?2)")).map_err(failed)?;
-    let mut add =
-        |key: &str, value: &dyn Display| insert.execute(params![key, value.to_string()]).map(|_| ()).map_err(failed);
+pub fn write(bulk: &Bulk<'_>, database: &Database, findings: &Findings) -> Result<()> {
+    let rows = bulk.table(ABOUT)?;
+    let add = |key: &str, value: &dyn Display| {
+        rows.borrow_mut().push(Value::Text(key.as_bytes()));
+        rows.borrow_mut().push(Value::Text(value.to_string().as_bytes()));
+        bulk.end_row(rows)
+    };
     add("schema_version", &SCHEMA_VERSION)?;
     match &database.scope {
         Scope::Organisation => {

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! met (once per course)     which columns and problem tables there are; nothing is written
-//! create                    CREATE TABLE for all of them, in the order of `table_names`
+//! create                    all of them, in the order of `table_names`, then an index on user_id for each that has one
 //! write (once per course)   rows, in the order of the records
-//! finish                    an index on user_id for each table that has one
+//! counts                    what came to be
 //! ```
 //!
 //! Every table exists, be it with key columns alone; only `problem_<id>` depends on what was met. An organisation's
@@ -25,12 +25,13 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
+use crate::recipe::database::bulk::Bulk;
 use crate::recipe::tallies::record::{Record, Records};
 use crate::sqlite::failed;
 
 use columns::Met;
 use fill::Fill;
-use schema::Schema;
+use schema::{Schema, Table};
 
 /// Whose tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,20 +85,22 @@ impl EventTables {
         for table in schema.tables() {
             connection.execute_batch(&table.create_sql()).map_err(failed)?;
         }
+        for sql in schema.tables().filter_map(Table::index_sql) {
+            connection.execute_batch(&sql).map_err(failed)?;
+        }
         self.schema = Some(schema);
         Ok(())
     }
 
-    /// Writes a course's rows; within a transaction of the caller's, or it takes forever. `titles`: display names of
-    /// problems as the structure has them.
+    /// Adds a course's rows. `titles`: display names of problems as the structure has them.
     pub fn write(
         &mut self,
-        connection: &Connection,
+        bulk: &Bulk<'_>,
         course: &str,
         titles: &HashMap<String, String>,
         records: &mut dyn Records,
     ) -> Result<()> {
-        let mut fill = Fill::new(created(&self.schema)?, connection, course, titles)?;
+        let mut fill = Fill::new(created(&self.schema)?, bulk, course, titles)?;
         while let Some(record) = records.next()? {
             fill.take(&record)?;
         }
@@ -105,15 +108,8 @@ impl EventTables {
         Ok(())
     }
 
-    /// Creates the indexes `<table>_user_id`.
-    pub fn finish(&mut self, connection: &Connection) -> Result<EventCounts> {
-        let schema = created(&self.schema)?;
-        for table in schema.tables() {
-            if let Some(sql) = table.index_sql() {
-                connection.execute_batch(&sql).map_err(failed)?;
-            }
-        }
-        Ok(EventCounts { events: self.events, cut_columns: schema.cut_columns })
+    pub fn counts(&self) -> Result<EventCounts> {
+        Ok(EventCounts { events: self.events, cut_columns: created(&self.schema)?.cut_columns })
     }
 
     /// The tables in their order; none before they are created.

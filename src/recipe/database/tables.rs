@@ -1,18 +1,21 @@
 //! The standard tables: a snapshot's TSV files as they are, every cell its raw text.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::Read;
+use std::ops::Range;
 
 use memchr::memchr;
 use rusqlite::Connection;
 
 use crate::edx::table::{Dialect, Records, fields, header};
 use crate::error::{Error, Result};
+use crate::recipe::database::bulk::{Bulk, Rows};
 use crate::recipe::database::columns::{Layout, Shown, Union, quoted};
-use crate::recipe::database::insert::Insert;
 use crate::recipe::database::{is_missing, leading, run};
 use crate::recipe::derived::Scope;
 use crate::recipe::joined::JoinInput;
+use crate::sqlite::record::Value;
 
 /// The tables that are imported, in the order in which they stand in a database.
 pub const STANDARD: [&str; 8] = [
@@ -42,43 +45,59 @@ pub struct Mended {
     pub cut_columns: u64,
 }
 
-/// Creates `table` from the files of it (one of each course, in order) and its index.
+/// A table that is created, and where its rows come from.
+pub struct Planned {
+    pub table: &'static str,
+    union: Union,
+    /// As the files; None where one cannot be used.
+    layouts: Vec<Option<Layout>>,
+}
+
+/// Creates `table` for the files of it (one of each course, in order) and its index.
 ///
 /// A file that is missing, empty, damaged, of unsupported form or without a secret key gives its folder and the cause in
 /// `unusable`; if all do, there is no table. Any other error is passed on: passing trouble must not leave out a table.
-/// Rows are in file order. Blank lines of a table with several columns are no rows. Memory: the longest row.
-pub fn import(
+pub fn plan(
     connection: &Connection,
     scope: &Scope,
-    table: &str,
+    table: &'static str,
     files: &mut [JoinInput<'_>],
-    mended: &mut Mended,
     unusable: &mut Vec<(String, Error)>,
-) -> Result<()> {
-    let mut import = Import { connection, table, dialect: Dialect::of_table(table), leading: leading(scope) };
-    let mut union = Union::beside(import.leading);
+) -> Result<Option<Planned>> {
+    let mut union = Union::beside(leading(scope));
     let mut layouts = Vec::with_capacity(files.len());
     for file in files.iter_mut() {
-        layouts.push(usable(file.folder, import.layout(file, &mut union), unusable)?);
+        layouts.push(usable(file.folder, layout(file, table, &mut union), unusable)?);
     }
     if layouts.iter().all(Option::is_none) {
-        return Ok(());
+        return Ok(None);
     }
+    create(connection, leading(scope), table, &union)?;
+    Ok(Some(Planned { table, union, layouts }))
+}
+
+/// Adds the rows of a planned table, in file order. Blank lines of a table with several columns are no rows.
+///
+/// `files` as in `plan`. One that turns out to be no table after all is handed back: its rows so far are in the table.
+/// Memory: the longest row.
+pub fn import(
+    bulk: &Bulk<'_>,
+    scope: &Scope,
+    planned: Planned,
+    files: &mut [JoinInput<'_>],
+    mended: &mut Mended,
+) -> Result<Option<(String, Error)>> {
+    let Planned { table, union, layouts } = planned;
     mended.cut_columns += union.cut;
-    import.create(&union)?;
-    let mut is_there = false;
     for (file, layout) in files.iter_mut().zip(layouts) {
         let Some(layout) = layout else { continue };
-        let mut counts = Mended::default();
-        match usable(file.folder, import.rows(file, &layout, &union, &mut counts), unusable)? {
-            Some(()) => {
-                is_there = true;
-                mended.add(counts);
-            }
-            None => import.forget(file.folder)?,
+        match rows(bulk, table, leading(scope), file, &layout, &union, mended) {
+            Ok(()) => {}
+            Err(error) if is_missing(error.kind()) => return Ok(Some((file.folder.to_owned(), error))),
+            Err(error) => return Err(error.about(file.folder)),
         }
     }
-    if is_there { import.index(&union) } else { run(connection, &format!("DROP TABLE {}", quoted(table))) }
+    Ok(None)
 }
 
 /// None, and a cause more, where a file cannot be used.
@@ -93,118 +112,117 @@ fn usable<T>(folder: &str, result: Result<T>, unusable: &mut Vec<(String, Error)
     }
 }
 
-struct Import<'a> {
-    connection: &'a Connection,
-    table: &'a str,
-    dialect: Dialect,
-    leading: &'static [&'static str],
+/// Reads no more than the file's first piece.
+fn layout(file: &mut JoinInput<'_>, table: &str, union: &mut Union) -> Result<Layout> {
+    let names = header(&mut *(file.open)()?, Dialect::of_table(table))?;
+    let names = names.ok_or_else(|| Error::not_found("the table is empty, without even a header"))?;
+    let layout = union.add(&names, Shown::of_table(table));
+    if layout.iter().all(Option::is_none) {
+        return Err(Error::unsupported("the table has none of the columns that may be shown"));
+    }
+    Ok(layout)
 }
 
-impl Import<'_> {
-    /// Reads no more than the file's first piece.
-    fn layout(&self, file: &mut JoinInput<'_>, union: &mut Union) -> Result<Layout> {
-        let names = header(&mut *(file.open)()?, self.dialect)?;
-        let names = names.ok_or_else(|| Error::not_found("the table is empty, without even a header"))?;
-        let layout = union.add(&names, Shown::of_table(self.table));
-        if layout.iter().all(Option::is_none) {
-            return Err(Error::unsupported("the table has none of the columns that may be shown"));
-        }
-        Ok(layout)
+fn create(connection: &Connection, leading: &[&str], table: &str, union: &Union) -> Result<()> {
+    let names = leading.iter().copied().chain(union.names.iter().map(String::as_str));
+    let columns: Vec<_> = names.map(|name| format!("{} TEXT", quoted(name))).collect();
+    run(connection, &format!("CREATE TABLE {} ({})", quoted(table), columns.join(", ")))?;
+    let column = if table == STUDENTMODULE { "student_id" } else { "user_id" };
+    if !union.names.iter().any(|name| name.eq_ignore_ascii_case(column)) {
+        return Ok(());
     }
-
-    fn create(&self, union: &Union) -> Result<()> {
-        let names = self.leading.iter().copied().chain(union.names.iter().map(String::as_str));
-        let columns: Vec<_> = names.map(|name| format!("{} TEXT", quoted(name))).collect();
-        run(self.connection, &format!("CREATE TABLE {} ({})", quoted(self.table), columns.join(", ")))
-    }
-
-    fn rows(&mut self, file: &mut JoinInput<'_>, layout: &Layout, union: &Union, mended: &mut Mended) -> Result<()> {
-        let columns = self.leading.len() + union.names.len();
-        let parameters: Vec<_> = (1..=columns).map(|number| format!("?{number}")).collect();
-        let sql = format!("INSERT INTO {} VALUES ({})", quoted(self.table), parameters.join(", "));
-        let mut rows = Rows {
-            insert: Insert::prepare(self.connection, &sql)?,
-            dialect: self.dialect,
-            folder: (!self.leading.is_empty()).then_some(file.folder.as_bytes()),
-            parameters: layout.iter().map(|place| place.map(|place| place + self.leading.len() + 1)).collect(),
-            mended,
-        };
-        let content: Box<dyn Read> = (file.open)()?;
-        let mut records = Records::new(content, self.dialect);
-        records.next_record()?;
-        while let Some(record) = records.next_record()? {
-            if !record.is_empty() || layout.len() == 1 {
-                rows.row(record)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes back the rows of a file that turned out to be none.
-    fn forget(&self, folder: &str) -> Result<()> {
-        let table = quoted(self.table);
-        if self.leading.is_empty() {
-            return run(self.connection, &format!("DELETE FROM {table}"));
-        }
-        let sql = format!("DELETE FROM {table} WHERE course = ?1");
-        self.connection.execute(&sql, [folder]).map(|_| ()).map_err(crate::sqlite::failed)
-    }
-
-    fn index(&self, union: &Union) -> Result<()> {
-        let column = if self.table == STUDENTMODULE { "student_id" } else { "user_id" };
-        if !union.names.iter().any(|name| name.eq_ignore_ascii_case(column)) {
-            return Ok(());
-        }
-        let (name, table) = (quoted(&format!("{}_{column}", self.table)), quoted(self.table));
-        run(self.connection, &format!("CREATE INDEX {name} ON {table} ({column})"))
-    }
+    let (name, table) = (quoted(&format!("{table}_{column}")), quoted(table));
+    run(connection, &format!("CREATE INDEX {name} ON {table} ({column})"))
 }
 
-struct Rows<'a> {
-    insert: Insert<'a>,
+fn rows(
+    bulk: &Bulk<'_>,
+    table: &str,
+    leading: &[&str],
+    file: &mut JoinInput<'_>,
+    layout: &Layout,
+    union: &Union,
+    mended: &mut Mended,
+) -> Result<()> {
+    let dialect = Dialect::of_table(table);
+    let mut rows = Importing {
+        bulk,
+        rows: bulk.table(table)?,
+        dialect,
+        folder: (!leading.is_empty()).then_some(file.folder.as_bytes()),
+        layout,
+        places: vec![None; union.names.len()],
+        mended,
+    };
+    let content: Box<dyn Read> = (file.open)()?;
+    let mut records = Records::new(content, dialect);
+    records.next_record()?;
+    while let Some(record) = records.next_record()? {
+        if !record.is_empty() || layout.len() == 1 {
+            rows.row(record)?;
+        }
+    }
+    Ok(())
+}
+
+struct Importing<'a> {
+    bulk: &'a Bulk<'a>,
+    rows: &'a RefCell<Rows>,
     dialect: Dialect,
     /// What the column `course` shows, where there is one.
     folder: Option<&'a [u8]>,
-    /// For each of the file's columns.
-    parameters: Vec<Option<usize>>,
+    layout: &'a Layout,
+    /// Where the cell of each of the table's columns is in the present record.
+    places: Vec<Option<Range<usize>>>,
     mended: &'a mut Mended,
 }
 
-impl Rows<'_> {
+impl Importing<'_> {
     fn row(&mut self, record: &[u8]) -> Result<()> {
         // Once for the whole row: no cell begins or ends inside a character, since HT is a byte of none.
         if std::str::from_utf8(record).is_err() || memchr(0, record).is_some() {
-            return self.mend(record);
+            let record = self.mend(record);
+            return self.push(&record);
         }
-        let mut count = 0;
-        let cells = fields(record, self.dialect).inspect(|_| count += 1).zip(&self.parameters);
-        let folder = self.folder.map(|folder| (1, folder)).into_iter();
-        self.insert.row(folder.chain(cells.filter_map(|(cell, parameter)| Some(((*parameter)?, cell)))))?;
-        self.count(count);
-        Ok(())
+        self.push(record)
+    }
+
+    fn push(&mut self, record: &[u8]) -> Result<()> {
+        let (mut count, mut start) = (0, 0);
+        self.places.fill(None);
+        for cell in fields(record, self.dialect) {
+            if let Some(Some(column)) = self.layout.get(count) {
+                self.places[*column] = Some(start..start + cell.len());
+            }
+            count += 1;
+            start += cell.len() + 1;
+        }
+        let mut rows = self.rows.borrow_mut();
+        if let Some(folder) = self.folder {
+            rows.push(Value::Text(folder));
+        }
+        for place in &self.places {
+            rows.push(place.clone().map_or(Value::Null, |place| Value::Text(&record[place])));
+        }
+        drop(rows);
+        self.mended.short_rows += u64::from(count < self.layout.len());
+        self.mended.long_rows += u64::from(count > self.layout.len());
+        self.bulk.end_row(self.rows)
     }
 
     /// The row with U+FFFD for what is no UTF-8, and U+2400 for NUL, at which SQLite's readers end a text.
-    fn mend(&mut self, record: &[u8]) -> Result<()> {
-        let mut cells = Vec::with_capacity(self.parameters.len());
-        let mut count = 0;
-        for cell in fields(record, self.dialect) {
-            if let Some(Some(parameter)) = self.parameters.get(count) {
-                let text = String::from_utf8_lossy(cell);
-                self.mended.invalid_utf8_cells += u64::from(matches!(text, Cow::Owned(_)));
-                cells.push((*parameter, text.replace('\0', "\u{2400}")));
+    fn mend(&mut self, record: &[u8]) -> Vec<u8> {
+        let mut mended = Vec::with_capacity(record.len());
+        for (count, cell) in fields(record, self.dialect).enumerate() {
+            if count > 0 {
+                mended.push(b'\t');
             }
-            count += 1;
+            let text = String::from_utf8_lossy(cell);
+            let is_shown = matches!(self.layout.get(count), Some(Some(_)));
+            self.mended.invalid_utf8_cells += u64::from(is_shown && matches!(text, Cow::Owned(_)));
+            mended.extend_from_slice(text.replace('\0', "\u{2400}").as_bytes());
         }
-        let folder = self.folder.map(|folder| (1, folder)).into_iter();
-        self.insert.row(folder.chain(cells.iter().map(|(parameter, text)| (*parameter, text.as_bytes()))))?;
-        self.count(count);
-        Ok(())
-    }
-
-    fn count(&mut self, cells: usize) {
-        self.mended.short_rows += u64::from(cells < self.parameters.len());
-        self.mended.long_rows += u64::from(cells > self.parameters.len());
+        mended
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use jiff::civil::Date;
-use rusqlite::Connection;
 
 use crate::error::{Error, Result};
+use crate::recipe::database::bulk::{Bulk, IntegerColumn};
 use crate::recipe::database::events::Kind;
 use crate::recipe::database::events::problems::Namer;
 use crate::recipe::database::events::rows::{AnswerRows, CountRows, Insert, Key, date_text, time_text};
@@ -34,18 +34,18 @@ pub(super) struct Fill<'a> {
 impl<'a> Fill<'a> {
     pub fn new(
         schema: &'a Schema,
-        connection: &'a Connection,
+        bulk: &'a Bulk<'a>,
         course: &'a str,
         titles: &'a HashMap<String, String>,
     ) -> Result<Self> {
-        let counts = |table| CountRows::new(connection, table, course);
-        let surveys = schema.surveys.iter().map(|table| AnswerRows::new(connection, table, course));
+        let counts = |table| CountRows::new(bulk, table, course);
+        let surveys = schema.surveys.iter().map(|table| AnswerRows::new(bulk, table, course));
         Ok(Fill {
             titles,
             events: 0,
             namer: schema.namer(),
-            problem_index: Insert::new(connection, &schema.problem_index, course)?,
-            event_counts: Insert::new(connection, &schema.event_counts, course)?,
+            problem_index: Insert::new(bulk, &schema.problem_index, course)?,
+            event_counts: Insert::new(bulk, &schema.event_counts, course)?,
             video: counts(&schema.video)?,
             per_video: counts(&schema.per_video)?,
             video_steps: schema.video_steps.as_ref().map(counts).transpose()?,
@@ -53,8 +53,8 @@ impl<'a> Fill<'a> {
             problem_activity: counts(&schema.problem_activity)?,
             textbook: counts(&schema.textbook)?,
             surveys: surveys.collect::<Result<_>>()?,
-            pages: PageRows::new(schema, connection, course)?,
-            checks: CheckRows::new(schema, connection, course)?,
+            pages: PageRows::new(schema, bulk, course)?,
+            checks: CheckRows::new(schema, bulk, course)?,
         })
     }
 
@@ -63,10 +63,10 @@ impl<'a> Fill<'a> {
             Record::Events { count } => self.events += count,
             Record::MetProblem { problem, display_name, .. } => self.add_problem(problem, display_name)?,
             Record::EventCount { date, event_type, event_source, count } => {
-                self.event_counts.text(0, &date_text(date))?;
-                self.event_counts.text(1, event_type)?;
-                self.event_counts.text(2, event_source)?;
-                self.event_counts.count(3, count)?;
+                self.event_counts.text(0, &date_text(date));
+                self.event_counts.text(1, event_type);
+                self.event_counts.text(2, event_source);
+                self.event_counts.count(3, count);
                 self.event_counts.execute()?;
             }
             Record::Video { user, video, name, count } => self.add_video(user, video, name, count)?,
@@ -123,9 +123,9 @@ impl<'a> Fill<'a> {
 
     fn add_problem(&mut self, problem: &str, display_name: Option<&str>) -> Result<()> {
         let table = self.namer.name(problem);
-        self.problem_index.text(0, &table)?;
-        self.problem_index.text(1, problem)?;
-        self.problem_index.maybe_text(2, self.titles.get(problem).map(String::as_str).or(display_name))?;
+        self.problem_index.text(0, &table);
+        self.problem_index.text(1, problem);
+        self.problem_index.maybe_text(2, self.titles.get(problem).map(String::as_str).or(display_name));
         self.problem_index.execute()?;
         self.checks.add_table(problem, table);
         Ok(())
@@ -140,18 +140,18 @@ struct PageRows<'a> {
 }
 
 impl<'a> PageRows<'a> {
-    fn new(schema: &'a Schema, connection: &'a Connection, course: &str) -> Result<Self> {
-        let rows = |wide: &'a WideTable| Ok((wide, CountRows::new(connection, &wide.table, course)?));
+    fn new(schema: &'a Schema, bulk: &'a Bulk<'a>, course: &str) -> Result<Self> {
+        let rows = |wide: &'a WideTable| Ok((wide, CountRows::new(bulk, &wide.table, course)?));
         let wide = schema.wide_pages.iter().map(rows).collect::<Result<_>>()?;
-        Ok(PageRows { long: Insert::new(connection, &schema.pages, course)?, wide })
+        Ok(PageRows { long: Insert::new(bulk, &schema.pages, course)?, wide })
     }
 
     /// A user whose days were all cut has a row nevertheless.
     fn add(&mut self, user: &str, page: Page, date: Date, count: u64) -> Result<()> {
-        self.long.text(0, user)?;
-        self.long.text(1, page_name(page))?;
-        self.long.text(2, &date_text(date))?;
-        self.long.count(3, count)?;
+        self.long.text(0, user);
+        self.long.text(1, page_name(page));
+        self.long.text(2, &date_text(date));
+        self.long.count(3, count);
         self.long.execute()?;
         let place = PAGES.iter().position(|&other| other == page).expect("every page is listed");
         let (wide, rows) = &mut self.wide[place];
@@ -166,9 +166,10 @@ impl<'a> PageRows<'a> {
 /// `problem` and the tables of problems.
 struct CheckRows<'a> {
     kind: Kind,
-    connection: &'a Connection,
+    bulk: &'a Bulk<'a>,
     course: &'a str,
     long: Insert<'a>,
+    numbers: IntegerColumn,
     /// Ids and their tables; none in an organisation.
     tables: HashMap<String, String>,
     /// Only one at a time: a course may have thousands.
@@ -176,9 +177,10 @@ struct CheckRows<'a> {
 }
 
 impl<'a> CheckRows<'a> {
-    fn new(schema: &'a Schema, connection: &'a Connection, course: &'a str) -> Result<Self> {
-        let long = Insert::new(connection, &schema.checks, course)?;
-        Ok(CheckRows { kind: schema.kind, connection, course, long, tables: HashMap::new(), current: None })
+    fn new(schema: &'a Schema, bulk: &'a Bulk<'a>, course: &'a str) -> Result<Self> {
+        let long = Insert::new(bulk, &schema.checks, course)?;
+        let numbers = IntegerColumn::new()?;
+        Ok(CheckRows { kind: schema.kind, bulk, course, long, numbers, tables: HashMap::new(), current: None })
     }
 
     fn add_table(&mut self, problem: &str, table: String) {
@@ -189,33 +191,37 @@ impl<'a> CheckRows<'a> {
 
     fn add(&mut self, problem: &str, user: &str, time: Time, latest: &CheckValues<'_>) -> Result<()> {
         let time = time_text(time);
-        self.long.text(0, problem)?;
-        self.long.text(1, user)?;
-        let values = [latest.attempts, latest.success, latest.grade, latest.max_grade, time.as_deref()];
-        insert_values(&mut self.long, 2, &values)?;
+        let numbers = [latest.attempts, latest.grade, latest.max_grade];
+        let [attempts, grade, max_grade] = numbers.map(|text| self.numbers.value(text));
+        let (attempts, grade, max_grade) = (attempts?, grade?, max_grade?);
+        self.long.text(0, problem);
+        self.long.text(1, user);
+        self.long.value(2, attempts);
+        self.long.maybe_text(3, latest.success);
+        self.long.value(4, grade);
+        self.long.value(5, max_grade);
+        self.long.maybe_text(6, time.as_deref());
+        self.long.execute()?;
         if self.kind == Kind::Organisation {
             return Ok(());
         }
         let rows = self.table(problem)?;
-        rows.text(0, user)?;
-        let values = [latest.attempts, latest.grade, latest.max_grade, latest.success, time.as_deref()];
-        insert_values(rows, 1, &values)
+        rows.text(0, user);
+        rows.value(1, attempts);
+        rows.value(2, grade);
+        rows.value(3, max_grade);
+        rows.maybe_text(4, latest.success);
+        rows.maybe_text(5, time.as_deref());
+        rows.execute()
     }
 
     fn table(&mut self, problem: &str) -> Result<&mut Insert<'a>> {
         if self.current.as_ref().is_none_or(|(current, _)| current != problem) {
             let unknown = || Error::internal("a problem was not announced");
             let table = problem_table(self.tables.get(problem).ok_or_else(unknown)?.clone());
-            self.current = Some((problem.to_owned(), Insert::new(self.connection, &table, self.course)?));
+            self.current = Some((problem.to_owned(), Insert::new(self.bulk, &table, self.course)?));
         }
         let (_, rows) = self.current.as_mut().expect("it was just set");
         Ok(rows)
     }
-}
-
-fn insert_values(rows: &mut Insert<'_>, first: usize, values: &[Option<&str>]) -> Result<()> {
-    for (column, value) in (first..).zip(values) {
-        rows.maybe_text(column, *value)?;
-    }
-    rows.execute()
 }

@@ -1,57 +1,91 @@
-//! Rows on their way into one table: a statement, and what of its row has been collected.
+//! Rows on their way into one table: what of the present one has been collected.
+
+use std::cell::RefCell;
 
 use jiff::Span;
 use jiff::civil::{Date, date};
-use rusqlite::types::{Null, ToSql};
-use rusqlite::{Connection, Statement};
 
 use crate::error::{Error, Result};
+use crate::recipe::database::bulk::{Bulk, Rows};
 use crate::recipe::database::events::schema::Table;
 use crate::recipe::tallies::record::Time;
-use crate::sqlite::failed;
+use crate::sqlite::record::Value;
 
-/// A prepared INSERT. Columns count from 0 behind `course`; a value stays for the next rows until it is bound anew.
+/// A row of one table. Columns count from 0 behind `course`; a value stays for the next rows until it is set anew.
 pub(super) struct Insert<'a> {
-    statement: Statement<'a>,
-    /// SQLite's number of column 0.
+    bulk: &'a Bulk<'a>,
+    rows: &'a RefCell<Rows>,
+    cells: Vec<Cell>,
+    /// Where column 0 is among the cells.
     first: usize,
 }
 
+enum Cell {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+}
+
 impl<'a> Insert<'a> {
-    pub fn new(connection: &'a Connection, table: &Table, course: &str) -> Result<Self> {
-        let mut statement = connection.prepare(&table.insert_sql()).map_err(failed)?;
+    pub fn new(bulk: &'a Bulk<'a>, table: &Table, course: &str) -> Result<Self> {
+        let mut cells: Vec<Cell> = (0..table.columns()).map(|_| Cell::Null).collect();
         if table.has_course() {
-            statement.raw_bind_parameter(1, course).map_err(failed)?;
+            cells[0] = Cell::Text(course.to_owned());
         }
-        Ok(Insert { statement, first: 1 + usize::from(table.has_course()) })
+        Ok(Insert { bulk, rows: bulk.table(&table.name)?, cells, first: usize::from(table.has_course()) })
     }
 
-    pub fn text(&mut self, column: usize, value: &str) -> Result<()> {
-        self.bind(column, value)
+    pub fn text(&mut self, column: usize, value: &str) {
+        match &mut self.cells[self.first + column] {
+            Cell::Text(text) => {
+                text.clear();
+                text.push_str(value);
+            }
+            cell => *cell = Cell::Text(value.to_owned()),
+        }
     }
 
-    pub fn maybe_text(&mut self, column: usize, value: Option<&str>) -> Result<()> {
-        self.bind(column, value)
+    pub fn maybe_text(&mut self, column: usize, value: Option<&str>) {
+        match value {
+            Some(text) => self.text(column, text),
+            None => self.null(column),
+        }
     }
 
-    pub fn integer(&mut self, column: usize, value: i64) -> Result<()> {
-        self.bind(column, value)
+    pub fn value(&mut self, column: usize, value: Value<'_>) {
+        self.cells[self.first + column] = match value {
+            Value::Null => Cell::Null,
+            Value::Integer(number) => Cell::Integer(number),
+            Value::Real(number) => Cell::Real(number),
+            Value::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
+        };
     }
 
-    pub fn count(&mut self, column: usize, count: u64) -> Result<()> {
-        self.bind(column, i64::try_from(count).unwrap_or(i64::MAX))
+    pub fn integer(&mut self, column: usize, value: i64) {
+        self.cells[self.first + column] = Cell::Integer(value);
     }
 
-    pub fn null(&mut self, column: usize) -> Result<()> {
-        self.bind(column, Null)
+    pub fn count(&mut self, column: usize, count: u64) {
+        self.integer(column, i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    fn bind(&mut self, column: usize, value: impl ToSql) -> Result<()> {
-        self.statement.raw_bind_parameter(self.first + column, value).map_err(failed)
+    pub fn null(&mut self, column: usize) {
+        self.cells[self.first + column] = Cell::Null;
     }
 
     pub fn execute(&mut self) -> Result<()> {
-        self.statement.raw_execute().map(drop).map_err(failed)
+        let mut rows = self.rows.borrow_mut();
+        for cell in &self.cells {
+            rows.push(match cell {
+                Cell::Null => Value::Null,
+                Cell::Integer(number) => Value::Integer(*number),
+                Cell::Real(number) => Value::Real(*number),
+                Cell::Text(text) => Value::Text(text.as_bytes()),
+            });
+        }
+        drop(rows);
+        self.bulk.end_row(self.rows)
     }
 }
 
@@ -86,9 +120,9 @@ pub(super) struct CountRows<'a> {
 }
 
 impl<'a> CountRows<'a> {
-    pub fn new(connection: &'a Connection, table: &'a Table, course: &str) -> Result<Self> {
+    pub fn new(bulk: &'a Bulk<'a>, table: &'a Table, course: &str) -> Result<Self> {
         Ok(CountRows {
-            insert: Insert::new(connection, table, course)?,
+            insert: Insert::new(bulk, table, course)?,
             names: &table.names,
             first: table.first_name(),
             found: 0,
@@ -127,15 +161,15 @@ impl<'a> CountRows<'a> {
         }
         self.flush()?;
         if !same_user {
-            self.insert.text(0, key.user)?;
+            self.insert.text(0, key.user);
             replace(&mut self.user, Some(key.user));
         }
         if let (false, Some(video)) = (same_video, key.video) {
-            self.insert.text(1, video)?;
+            self.insert.text(1, video);
             replace(&mut self.video, Some(video));
         }
         if let Some(compartment) = key.compartment {
-            self.insert.integer(2, compartment)?;
+            self.insert.integer(2, compartment);
             self.compartment = Some(compartment);
         }
         Ok(())
@@ -156,11 +190,11 @@ impl<'a> CountRows<'a> {
             return Ok(());
         }
         for &column in &self.counted {
-            self.insert.count(self.first + column, self.counts[column])?;
+            self.insert.count(self.first + column, self.counts[column]);
         }
         self.insert.execute()?;
         for &column in &self.counted {
-            self.insert.null(self.first + column)?;
+            self.insert.null(self.first + column);
             self.counts[column] = 0;
         }
         self.counted.clear();
@@ -179,8 +213,8 @@ pub(super) struct AnswerRows<'a> {
 }
 
 impl<'a> AnswerRows<'a> {
-    pub fn new(connection: &'a Connection, table: &'a Table, course: &str) -> Result<Self> {
-        let insert = Insert::new(connection, table, course)?;
+    pub fn new(bulk: &'a Bulk<'a>, table: &'a Table, course: &str) -> Result<Self> {
+        let insert = Insert::new(bulk, table, course)?;
         Ok(AnswerRows { insert, names: &table.names, first: table.first_name(), answered: Vec::new(), user: None })
     }
 
@@ -189,8 +223,8 @@ impl<'a> AnswerRows<'a> {
     pub fn add(&mut self, user: &str, column: Option<&str>, time: Time, value: Option<&str>) -> Result<()> {
         if self.user.as_deref() != Some(user) {
             self.flush()?;
-            self.insert.text(0, user)?;
-            self.insert.null(1)?;
+            self.insert.text(0, user);
+            self.insert.null(1);
             replace(&mut self.user, Some(user));
         }
         match column {
@@ -198,9 +232,10 @@ impl<'a> AnswerRows<'a> {
             Some(name) => {
                 let Some(column) = position(self.names, name) else { return Ok(()) };
                 self.answered.push(column);
-                self.insert.maybe_text(self.first + column, value)
+                self.insert.maybe_text(self.first + column, value);
             }
         }
+        Ok(())
     }
 
     /// Writes the row that has begun.
@@ -209,7 +244,10 @@ impl<'a> AnswerRows<'a> {
             return Ok(());
         }
         self.insert.execute()?;
-        self.answered.drain(..).try_for_each(|column| self.insert.null(self.first + column))
+        for column in self.answered.drain(..) {
+            self.insert.null(self.first + column);
+        }
+        Ok(())
     }
 }
 

@@ -187,10 +187,9 @@ impl Table {
         format!("CREATE TABLE {} ({})", quoted(&self.name), columns.collect::<Vec<_>>().join(", "))
     }
 
-    /// A value for each column.
-    pub fn insert_sql(&self) -> String {
-        let values = vec!["?"; self.fixed.len() + self.names.len()].join(",");
-        format!("INSERT INTO {} VALUES ({values})", quoted(&self.name))
+    /// How many there are.
+    pub fn columns(&self) -> usize {
+        self.fixed.len() + self.names.len()
     }
 
     /// None: the table has no user_id.

@@ -2,12 +2,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
-use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::{EventCounts, EventTables, Kind};
 use crate::error::Result;
+use crate::recipe::database::bulk::Bulk;
+use crate::recipe::database::bulk::tests::finished;
 use crate::recipe::tallies::record::{CheckValues, Counted, Page, Record, Records, Survey};
+use crate::recipe::testing::MemoryInputs;
+use crate::sqlite::testing::Memory;
+use crate::sqlite::{Building, Reading};
 
 struct Listed<'r>(std::slice::Iter<'r, Record<'r>>);
 
@@ -19,7 +23,7 @@ impl Records for Listed<'_> {
 
 /// A database of courses, each a folder and its records.
 struct Made {
-    connection: Connection,
+    reading: Reading,
     names: Vec<String>,
     counts: EventCounts,
 }
@@ -30,19 +34,21 @@ impl Made {
     }
 
     fn with_titles(kind: Kind, courses: &[(&str, Vec<Record<'_>>)], titles: &[(&str, &str)]) -> Self {
-        let connection = Connection::open_in_memory().expect("SQLite needs no file");
+        let building = Building::begin(Memory::space()).expect("SQLite needs no file");
         let taken = BTreeSet::from(["wiki_article".to_owned(), "about".to_owned()]);
         let titles: HashMap<_, _> = titles.iter().map(|&(id, title)| (id.to_owned(), title.to_owned())).collect();
         let mut tables = EventTables::new(kind);
         for (_, records) in courses {
             tables.met(&mut Listed(records.iter())).expect("records are in memory");
         }
-        tables.create(&connection, &taken).expect("tables can be created");
+        tables.create(building.connection(), &taken).expect("tables can be created");
+        let given = MemoryInputs::default();
+        let bulk = Bulk::begin(building, &given).expect("the schema is complete");
         for (course, records) in courses {
-            tables.write(&connection, course, &titles, &mut Listed(records.iter())).expect("rows can be written");
+            tables.write(&bulk, course, &titles, &mut Listed(records.iter())).expect("rows can be written");
         }
-        let counts = tables.finish(&connection).expect("indexes can be created");
-        Made { names: tables.table_names(), connection, counts }
+        let counts = tables.counts().expect("tables are created");
+        Made { names: tables.table_names(), reading: finished(bulk), counts }
     }
 
     fn course(records: Vec<Record<'_>>) -> Self {
@@ -55,14 +61,15 @@ impl Made {
     }
 
     fn column(&self, sql: &str) -> Vec<String> {
-        let mut statement = self.connection.prepare(sql).expect("the query is valid");
+        let mut statement = self.reading.connection().prepare(sql).expect("the query is valid");
         let rows = statement.query_map([], |row| row.get(0)).expect("the query runs");
         rows.collect::<Result<_, _>>().expect("the query gives text")
     }
 
     /// A line for each row; text as it is, other values with their kind.
     fn rows(&self, table: &str) -> Vec<String> {
-        let mut statement = self.connection.prepare(&format!("SELECT * FROM \"{table}\"")).expect("there is the table");
+        let mut statement =
+            self.reading.connection().prepare(&format!("SELECT * FROM \"{table}\"")).expect("there is the table");
         let width = statement.column_count();
         let mut rows = statement.query([]).expect("the query runs");
         let mut lines = Vec::new();
@@ -193,12 +200,14 @@ fn other_names_count_in_their_own_table() {
 
 #[test]
 fn a_name_that_was_not_announced_is_an_error() {
-    let connection = Connection::open_in_memory().expect("SQLite needs no file");
+    let building = Building::begin(Memory::space()).expect("SQLite needs no file");
     let mut tables = EventTables::new(Kind::Course);
-    tables.create(&connection, &BTreeSet::new()).expect("tables can be created");
+    tables.create(building.connection(), &BTreeSet::new()).expect("tables can be created");
+    let given = MemoryInputs::default();
+    let bulk = Bulk::begin(building, &given).expect("the schema is complete");
     for record in [video("1", None, "x", 1), step("1", "v", 0, "x", 1), check("p", "1", None, CheckValues::default())] {
         let records = [record];
-        assert!(tables.write(&connection, "c", &HashMap::new(), &mut Listed(records.iter())).is_err());
+        assert!(tables.write(&bulk, "c", &HashMap::new(), &mut Listed(records.iter())).is_err());
     }
 }
 
