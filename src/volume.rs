@@ -86,6 +86,11 @@ impl Volume {
         self.maker(artifact)?.size(artifact, wait)
     }
 
+    /// Exact if known, else a stand-in, also with `--sizes exact`. Errors: `NotFound`, for a file of nobody's.
+    pub fn size_at_once(&self, artifact: &Artifact) -> Result<Size> {
+        Ok(self.maker(artifact)?.size_at_once(artifact))
+    }
+
     /// The content, complete and verified. Errors: all of tree.md 4; `WouldWait` with `Wait::Never` where it must be made.
     pub fn open(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Blob> {
         self.maker(artifact)?.open(artifact, wait)

@@ -13,10 +13,9 @@ use jiff::Timestamp;
 use crate::command::{hygiene, keys, session};
 use crate::config::Settings;
 use crate::control::{self, Claim, Owned, Reply, Request, Serving};
-use crate::engine::size::{Size, stand_in};
+use crate::engine::size::Size;
 use crate::engine::wait::Wait;
-use crate::error::{Error, ErrorKind, Result};
-use crate::recipe::Artifact;
+use crate::error::{Error, Result};
 use crate::tree::{Body, Node};
 use crate::volume::{Freshness, Volume};
 
@@ -134,17 +133,10 @@ fn item(volume: &Volume, name: &str, node: &Node) -> Result<Item> {
         Node::File { body: Body::Page(page), modified } => {
             (Some(Size::Exact(volume.render(name, page).len() as u64)), *modified)
         }
-        Node::File { body: Body::Artifact(artifact), modified } => (Some(size(volume, artifact)?), *modified),
+        // A listing waits for no size, also where `--sizes exact` makes a mount's `stat` wait.
+        Node::File { body: Body::Artifact(artifact), modified } => (Some(volume.size_at_once(artifact)?), *modified),
     };
     Ok(Item { name: name.to_string(), size, modified })
-}
-
-/// A listing waits for no size, also where `--sizes exact` makes a mount's `stat` wait.
-fn size(volume: &Volume, artifact: &Artifact) -> Result<Size> {
-    match volume.size(artifact, Wait::Never) {
-        Err(error) if error.kind() == ErrorKind::WouldWait => Ok(stand_in(artifact)),
-        size => size,
-    }
 }
 
 fn mounted_item(path: &Path, name: &str) -> Result<Item> {

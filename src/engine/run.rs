@@ -267,12 +267,13 @@ impl Shared {
         let (flight, _) = self.flights.join(&day_key, || day.label());
         if flight.claim() {
             // Who wants tallies does not look at the lines.
-            let purpose = if purpose == Purpose::Open { Purpose::Tally } else { purpose };
-            self.run(&day_key, day, &flight, purpose);
+            let of_day = if purpose == Purpose::Open { Purpose::Tally } else { purpose };
+            self.run(&day_key, day, &flight, of_day);
         }
         flight.wait(Wait::Until(&|| false), self.patience, &self.encoded.moved)?;
-        let there = self.at_hand(tallies, &Output::Whole)?.is_some();
-        let summary = if there { self.ledger.summary(tallies)? } else { None };
+        // Who indexes wants to know them, and does without what there was no room for.
+        let is_enough = purpose == Purpose::Index || self.at_hand(tallies, &Output::Whole)?.is_some();
+        let summary = if is_enough { self.ledger.summary(tallies)? } else { None };
         Ok(summary.map(|summary| Arc::new(Run::landed(summary))))
     }
 

@@ -21,6 +21,8 @@ impl Size {
 const SMALLEST: u64 = 4096;
 const LOG_RATIO: u64 = 64;
 const TABLE_RATIO: u64 = 40;
+/// What a report may have beside its tables' rows.
+const REPORT: u64 = 1 << 20;
 
 /// A bound that no likely content exceeds, from encoded sizes alone; at least 4096, so that no tool takes it for empty.
 pub fn stand_in(artifact: &Artifact) -> Size {
@@ -34,6 +36,11 @@ pub fn stand_in(artifact: &Artifact) -> Size {
         // A gzipped log is smaller than the log, but for the smallest.
         Recipe::Gzipped { content } => stand_in(content).bytes(),
         Recipe::Tallies { log, .. } => log.encoded_bytes().saturating_mul(LOG_RATIO),
+        Recipe::OptIn(opt_in) => {
+            let inputs = opt_in.users.iter().chain(&opt_in.profiles).chain([&opt_in.list]);
+            let bytes = inputs.map(|input| stand_in(input).bytes()).fold(0, u64::saturating_add);
+            bytes.saturating_mul(2).saturating_add(REPORT)
+        }
         _ => SMALLEST,
     };
     // The kernel takes sizes as signed numbers.

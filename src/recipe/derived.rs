@@ -207,4 +207,13 @@ impl Database {
     pub fn label(&self) -> String {
         format!("samced.db of {}", self.scope)
     }
+
+    /// The file of a course that a table is made from; None for a table made from events.
+    pub fn file_of(&self, table: &str) -> Option<&Artifact> {
+        self.courses.iter().find_map(|course| match table {
+            "discussion_forum_activity" | "discussion_forum_activity_ng" => course.forum.as_ref(),
+            "course_axis" => course.structure.as_ref(),
+            _ => course.tables.iter().find(|(name, _)| **name == *table).map(|(_, file)| file),
+        })
+    }
 }

@@ -9,7 +9,8 @@ use crate::decode::{Layers, tar};
 use crate::edx::course_run::CourseId;
 use crate::edx::table::Dialect;
 use crate::edx::tracking_log::{CourseRule, Evidence};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::derived::Database;
 use crate::recipe::joined::JoinInput;
 use crate::recipe::tallies::{Counting, TallyParams};
 use crate::recipe::{
@@ -87,12 +88,21 @@ impl Recipe {
             Recipe::OptIn(opt_in) => opt_in::make(opt_in, inputs, outputs),
             Recipe::Fold(fold) => fold::make(fold, inputs, outputs),
             Recipe::Database(database) => database::make(database, inputs, outputs),
-            Recipe::Sheet { database, table } => database::make_sheet(database, table, inputs, outputs),
+            Recipe::Sheet { database, table } => database::make_sheet(database, table, inputs, outputs)
+                .map_err(|error| if_left_out(error, database, table, inputs)),
             Recipe::VideoErrors { folds } => fold::make_video_errors(folds, inputs, outputs),
             Recipe::Learner(learner) => learner::make_learner(learner, inputs, outputs),
             Recipe::Roster(roster) => learner::make_roster(roster, inputs, outputs),
         }
     }
+}
+
+/// Why a table that a file is there for is not in its database: what opening that file says.
+fn if_left_out(error: Error, database: &Database, table: &str, inputs: &dyn Inputs) -> Error {
+    let file = database.file_of(table).filter(|_| error.kind() == ErrorKind::NotFound);
+    let Some(file) = file else { return error };
+    let unusable = || Error::corrupt("is left out of samced.db: its file holds no such table");
+    inputs.artifact(file).err().unwrap_or_else(unusable)
 }
 
 /// Makes a day, and in the same pass its tallies: their summaries.

@@ -63,7 +63,7 @@ impl Organisation {
     }
 
     pub fn size(&self, artifact: &Artifact, wait: Wait<'_>) -> Result<Size> {
-        let size = self.size_now(artifact);
+        let size = self.size_at_once(artifact);
         match (size, self.sizes, wait) {
             (Size::StandIn(_), Sizes::Exact, Wait::Never) => {
                 Err(Error::new(ErrorKind::WouldWait, "its size is not known yet"))
@@ -73,7 +73,8 @@ impl Organisation {
         }
     }
 
-    fn size_now(&self, artifact: &Artifact) -> Size {
+    /// Exact where known, else a stand-in.
+    pub fn size_at_once(&self, artifact: &Artifact) -> Size {
         let known = self.resolve(artifact).map(|resolved| self.engine.size(&resolved));
         match (known, &artifact.recipe) {
             (None | Some(Size::StandIn(_)), Recipe::Late(late)) => self.late_stand_in(late),
@@ -218,7 +219,7 @@ impl Organisation {
         let artifacts = listed.iter().rev().filter_map(artifact);
         // What joins days is made when somebody wants it.
         let own = artifacts.filter(|artifact| !matches!(artifact.recipe, Recipe::Late(_) | Recipe::Gzipped { .. }));
-        let unknown = own.filter(|artifact| matches!(self.size_now(artifact), Size::StandIn(_)));
+        let unknown = own.filter(|artifact| matches!(self.size_at_once(artifact), Size::StandIn(_)));
         let recipes = unknown
             .map(|artifact| self.first_recipe(artifact))
             .filter(|recipe| matches!(recipe, Recipe::Day { .. }) || path.starts_with("courses/"));

@@ -10,7 +10,7 @@ use crate::common::{Mount, copy_of, folder_options, run, small_package};
 use crate::gnupg::{Keyring, Reader};
 use crate::injury::{Injury, directory_offset, noise, replace, zip_entries};
 use crate::reading::{
-    Expect, FIRST_DAY, Met, assert_told, assert_tree, keep_days, problems, quiet, read_tree, undamaged,
+    Expect, FIRST_DAY, Met, assert_joined, assert_told, assert_tree, keep_days, problems, quiet, read_tree, undamaged,
 };
 
 const OLDER: &str = "course-data/unix-2015-03-08.zip";
@@ -26,6 +26,13 @@ fn package(scratch: &Path) -> Made {
 /// The path in the undamaged tree that a course's newest file comes from, when the newest package is away.
 fn in_older_snapshot(path: &str) -> Option<String> {
     let (course, file) = path.strip_prefix("courses/")?.split_once('/')?;
+    if let Some(entry) = file.strip_prefix("course-run-data/") {
+        let older = format!("course-data/unix-2015-03-08/unix-2015-03-08/{entry}");
+        return undamaged().contains_key(&older).then_some(older);
+    }
+    if file.starts_with("samced") || file == "course-run-data" || file == "learners" {
+        return None;
+    }
     let plain = ["events", "snapshots", "between", "info.txt"].iter().all(|part| !file.starts_with(part));
     plain.then(|| format!("courses/{course}/snapshots/2015-03-08/{file}"))
 }
@@ -63,11 +70,16 @@ fn assert_newest_is_away(made: &Made, injury: Injury) {
     assert!(mount.list("courses").contains(&"UniX-CHEM-R1".to_owned()), "{injury:?}: {told:?}");
 }
 
+fn base_name(entry: &str) -> &str {
+    entry.trim_end_matches(".gpg").rsplit('/').next().unwrap_or_default()
+}
+
 /// Every path of the undamaged tree that shows an entry of the newest package.
 fn shows_entry(path: &str, course: &str, file: &str, entry: &str) -> bool {
     path == format!("courses/{course}/{file}")
         || path == format!("courses/{course}/snapshots/2015-03-15/{file}")
         || path == format!("course-data/unix-2015-03-15/{}", entry.trim_end_matches(".gpg"))
+        || path == format!("courses/{course}/course-run-data/{}", base_name(entry))
 }
 
 /// Course folder, its file, and the entry's name in the zip.
@@ -109,6 +121,30 @@ fn an_entry_whose_bytes_or_crc_are_damaged_fails_alone() {
     let mount = Mount::start(&quiet(folder_options(&made)));
     let hurts: Vec<_> = damages.into_iter().map(|(entry, _)| entry).collect();
     assert_entries_fail(&mount, &hurts);
+    assert_joins_do_without(&mount, &hurts);
+}
+
+/// Of what is joined the tables fail that need a damaged entry; the others are right, and so is another course's.
+fn assert_joins_do_without(mount: &Mount, hurts: &[(String, String, String)]) {
+    let sound = tempfile::tempdir().unwrap();
+    let sound = Mount::start(&quiet(folder_options(&package(sound.path()))));
+    for root in ["courses/UniX-PHY-101-T1", "courses/UniX-CHEM-R1"] {
+        assert_joined(&read_tree(&sound, root), &read_tree(mount, root), |path| {
+            let table = base_name(path).trim_start_matches("SAMCED-").trim_end_matches(".csv").to_owned();
+            let needs = |file: &str| match file {
+                "forum.mongo" => table.starts_with("discussion_forum_"),
+                "course_structure.json" => table == "course_axis",
+                file => file == format!("tables/{table}.tsv"),
+            };
+            // They name what is missing, or problems by the structure.
+            let tells = ["samced.db", "about", "problem_index"].contains(&&*table);
+            match hurts.iter().any(|(course, file, _)| path.contains(course) && needs(file)) {
+                true => Expect::Errno(libc::EIO),
+                false if tells && path.contains("UniX-PHY") => Expect::Anything,
+                false => Expect::Right,
+            }
+        });
+    }
 }
 
 #[test]

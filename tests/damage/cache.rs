@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::common::{Mount, copy_of, folder_options, small_package};
 use crate::gnupg::Keyring;
 use crate::injury::{Injury, noise};
-use crate::reading::{Expect, FIRST_DAY, Tree, assert_tree, keep_days, quiet, read_tree};
+use crate::reading::{Expect, FIRST_DAY, Tree, assert_joined, assert_tree, keep_days, quiet, read_tree};
 use crate::refusal::refused_mount;
 
 /// What a course and a day touch: decoded days, tables, a joined table's inputs.
@@ -25,6 +25,8 @@ struct Cached {
     /// Holds the package.
     _package: TempDir,
     scratch: TempDir,
+    /// What was read with nothing damaged.
+    right: Tree,
 }
 
 impl Cached {
@@ -35,7 +37,9 @@ impl Cached {
         keep_days(&made, &DAYS);
         let mount = Mount::start(&quiet(folder_options(&made)));
         assert_right(&mount);
-        Cached { made, _package: package, scratch: mount.stop() }
+        // By now every name is known.
+        let right = assert_right(&mount);
+        Cached { made, _package: package, scratch: mount.stop(), right }
     }
 
     /// The ledger, with everything in its main file.
@@ -58,7 +62,7 @@ impl Cached {
     /// Mounts again and reads everything again.
     fn assert_right_again(self) -> Cached {
         let mount = Mount::start_in(self.scratch, &quiet(folder_options(&self.made)), &[]);
-        assert_right(&mount);
+        assert_joined(&self.right, &assert_right(&mount), |_| Expect::Right);
         Cached { scratch: mount.stop(), ..self }
     }
 
@@ -77,7 +81,8 @@ fn read_roots(mount: &Mount) -> Tree {
     ROOTS.iter().flat_map(|root| read_tree(mount, root)).collect()
 }
 
-fn assert_right(mount: &Mount) {
+/// What was found.
+fn assert_right(mount: &Mount) -> Tree {
     let found = read_roots(mount);
     for root in ROOTS {
         let below: Tree =
@@ -89,6 +94,7 @@ fn assert_right(mount: &Mount) {
             if of_a_day && !DAYS.iter().any(|day| name.contains(day)) { Expect::Gone } else { Expect::Right }
         });
     }
+    found
 }
 
 /// Every file below a folder, in order of path.

@@ -8,7 +8,7 @@ use edxfs::demo::Made;
 use crate::common::{Mount, copy_of, folder_options, small_package};
 use crate::gnupg::{Keyring, Reader, gzipped};
 use crate::injury::{Injury, replace};
-use crate::reading::{Expect, Met, assert_told, assert_tree, quiet, read_tree, undamaged};
+use crate::reading::{Expect, Met, assert_joined, assert_told, assert_tree, quiet, read_tree, undamaged};
 
 /// The day whose object is 0 bytes long in every package.
 const EMPTY_DAY: &str = "2015-03-03";
@@ -22,7 +22,8 @@ fn shows(path: &str, site: &str, day: &str) -> Option<Shown> {
     if path == format!("edx-course-data/{site}/events/2015/unix-{site}-events-{day}.log.gz") {
         return Some(Shown::AsItCame);
     }
-    let rest = path.strip_suffix(&format!("/{day}.log"))?;
+    let path = path.replace("/course-run-data/events/", "/events/");
+    let rest = path.strip_suffix(".gz").unwrap_or(&path).strip_suffix(&format!("/{day}.log"))?;
     let folder = rest.strip_prefix("courses/").and_then(|rest| rest.strip_suffix("/events"));
     let folder = folder.or_else(|| rest.strip_prefix("events/"))?;
     (folder.ends_with("@edge") == (site == "edge")).then_some(Shown::Decoded)
@@ -82,6 +83,13 @@ fn a_damaged_message_fails_its_day_alone() {
     }
     let told = assert_told(&mount, &key("edx", "2015-03-13"), "", "EIO");
     assert!(told.what.contains("secret key") && told.what_to_do.contains("--secret-key"), "{told:?}");
+
+    // What joins days does without those that are damaged, as without those that are empty.
+    for (site, day) in damages.iter().map(|(site, day, _)| (*site, *day)).chain([("edx", "2015-03-13")]) {
+        replace(&made.data.join(key(site, day)), b"");
+    }
+    let emptied = Mount::start(&quiet(folder_options(&made)));
+    assert_joined(&read_tree(&emptied, ""), &found, |_| Expect::Right);
 }
 
 #[test]

@@ -24,18 +24,32 @@ fn days(which: &str) -> Vec<String> {
     which.split(' ').flat_map(range).map(name).collect()
 }
 
+/// What a course folder has, cut to a window.
+const WINDOW: [&str; 10] = [
+    "course-run-data",
+    "course.xml.tar.gz",
+    "course_structure.json",
+    "events",
+    "forum.mongo",
+    "info.txt",
+    "learners",
+    "samced",
+    "samced.db",
+    "tables",
+];
+
 #[test]
 fn folders_list_what_the_contract_says() {
     let mount = mounted(&[]);
-    let course = ["between", "course.xml.tar.gz", "course_structure.json", "events", "forum.mongo", "info.txt"];
-    let course = [&course[..], &["snapshots", "tables"]].concat();
+    let course = [&WINDOW[..], &["between", "snapshots"]].concat();
     let courses = ["UniX-BIO-1.2x-2014_T1", "UniX-BIO-1.2x-2014_T1@edge", "UniX-CHEM-R1", "UniX-CHEM-R1-ccx-82"];
     let courses = [&courses[..], &["UniX-CHEM-R1@edge", "UniX-PHY-101-T1", "UniX-_ko-1x-2T2015"]].concat();
     let sites = ["all", "all@edge", "unattributed", "unattributed@edge"];
-    let root = "README.txt course-data courses courses.tsv edx-course-data email-opt-in events problems.tsv rdx tables";
+    let root = "README.txt course-data courses courses.tsv edx-course-data email-opt-in events learners problems.tsv rdx \
+        reports samced.db tables";
     let weeks = ["unix-2015-03-08", "unix-2015-03-15"];
     for (folder, names) in [
-        ("", root.split(' ').collect()),
+        ("", root.split_whitespace().collect()),
         ("courses", courses.clone()),
         ("courses/UniX-CHEM-R1", course),
         ("courses/UniX-CHEM-R1/snapshots", vec!["2015-03-08", "2015-03-15"]),
@@ -44,6 +58,9 @@ fn folders_list_what_the_contract_says() {
             vec!["course.xml.tar.gz", "course_structure.json", "forum.mongo", "tables"],
         ),
         ("courses/UniX-CHEM-R1/between", vec![]),
+        ("courses/UniX-CHEM-R1/learners", vec![]),
+        ("learners", vec![]),
+        ("reports", vec!["email_opt_in.csv"]),
         ("events", [&courses[..], &sites].concat()),
         ("course-data", [&["2014-05-04-unix-tracking"][..], &weeks].concat()),
         ("course-data/unix-2015-03-15", vec!["unix-2015-03-15"]),
@@ -95,8 +112,7 @@ fn a_window_takes_both_spellings_of_dates_and_refuses_nonsense() {
         ("2016-01-01_", vec![], "2015-03-15"),
     ] {
         let folder = format!("{chem}/{window}");
-        let names = ["course.xml.tar.gz", "course_structure.json", "events", "forum.mongo", "info.txt", "tables"];
-        assert_eq!(mount.list(&folder), names);
+        assert_eq!(mount.list(&folder), WINDOW);
         assert_eq!(mount.list(&format!("{folder}/events")), listed, "{window}");
         let info = text(&mount, &format!("{folder}/info.txt"));
         assert!(info.contains(&format!("\nsnapshot: {snapshot}\n")), "{window}: {info}");
@@ -130,6 +146,14 @@ fn what_is_not_there_is_enoent() {
         "courses/UniX-CHEM-R1/snapshots/20150308",
         "events/all/2015-03-16.log",
         "events/nobody",
+        "courses/UniX-CHEM-R1/samced/SAMCED-nosuch.csv",
+        "courses/UniX-CHEM-R1/samced/SAMCED-about",
+        "courses/UniX-CHEM-R1/course-run-data/UniX-CHEM-R1-auth_user-prod-analytics.sql",
+        "courses/UniX-CHEM-R1/course-run-data/events/2015-03-02.log",
+        "courses/UniX-CHEM-R1/learners/.Trash",
+        "learners/.Trash",
+        "samced",
+        "course-run-data",
         "tables/x.tsv",
         "course-data/unix-2015-03-08.zip",
         "course-data/unixpro-2015-01-04",

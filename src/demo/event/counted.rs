@@ -51,7 +51,7 @@ impl Trap {
         Trap { time, ..self }
     }
 
-    const fn as_object(self) -> Trap {
+    const fn with_object(self) -> Trap {
         Trap { form: Form::Value, ..self }
     }
 
@@ -118,11 +118,11 @@ fn raw(line: String) -> Vec<u8> {
 /// Six of them a day and course are the list in ten days: neighbours meet in one day.
 pub const TRAPS: &[Trap] = &[
     // A video's payload: object, cut, something else, or without an id that can be used.
-    browser("play_video", r#"{"id": "<video>", "code": "html5", "currentTime": 61.5}"#).as_object(),
+    browser("play_video", r#"{"id": "<video>", "code": "html5", "currentTime": 61.5}"#).with_object(),
     browser("pause_video", r#"{"id": "<video>", "code": "html5", "curr"#),
-    browser("stop_video", r#"["<video>", 3]"#).as_object(),
+    browser("stop_video", r#"["<video>", 3]"#).with_object(),
     browser("load_video", r#"{"id": "", "code": "html5"}"#),
-    browser("load_video", r#"{"id": null, "code": "html5"}"#).as_object(),
+    browser("load_video", r#"{"id": null, "code": "html5"}"#).with_object(),
     browser("play_video", r#"{"id": "<long>", "currentTime": 3}"#),
     browser("play_video", r#" {"id": "\n <video>", "currentTime": "12.25"} "#),
     browser("play_video", r#"{"id": 17, "id": 18, "currentTime": 4}"#),
