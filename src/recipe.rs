@@ -22,7 +22,7 @@ use crate::decode::Layers;
 use crate::decode::zip::Entry;
 use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::CourseRule;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::recipe::derived::{Database, Fold, Late, Learner, OptIn, Roster};
 use crate::recipe::tallies::TallyParams;
 use crate::source::ObjectId;
@@ -199,6 +199,23 @@ pub trait Outputs {
     fn create(&mut self, output: &Output) -> Result<Slot>;
     /// Appends to an output begun before. Errors: `CacheFull`.
     fn append(&mut self, slot: Slot, bytes: &[u8]) -> Result<()>;
+    /// Leaves at least `bytes` at the front of an output for last, before anything is appended to it; how many it are.
+    fn leave_front(&mut self, _: Slot, _: u64) -> Result<u64> {
+        Err(in_order_alone())
+    }
+    /// Goes on at the first byte of such an output, whose rest is complete. If that is not empty, what was left is to be
+    /// filled exactly. Errors: `CacheFull`.
+    fn return_to_front(&mut self, _: Slot) -> Result<()> {
+        Err(in_order_alone())
+    }
+    /// Forgets what was written to an output.
+    fn restart(&mut self, _: Slot) -> Result<()> {
+        Err(in_order_alone())
+    }
+}
+
+fn in_order_alone() -> Error {
+    Error::internal("these outputs are written once, from the first byte to the last")
 }
 
 /// An output of the present run.

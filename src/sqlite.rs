@@ -24,9 +24,6 @@ use crate::sqlite::vfs::{Backing, Place};
 /// What an upgrade of SQLite may change: the bytes that it writes.
 pub const SQLITE: &str = "sqlite 3.54.1";
 
-/// Bytes of one read of the finished file.
-const STREAM_BYTES: usize = 512 * 1024;
-
 /// Before the first write. No journal: what fails is thrown away whole. The cache's bound is the sorter's as well.
 const BUILD: &str = "PRAGMA page_size = 4096; PRAGMA encoding = 'UTF-8'; PRAGMA auto_vacuum = NONE;
     PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
@@ -52,10 +49,10 @@ pub trait ScratchSpace: Send + Sync {
     fn create(&self) -> Result<Box<dyn Scratch>>;
 }
 
-/// A database being built in scratch space. Dropped before `finish`, it leaves nothing.
+/// A database being built in scratch space. Dropped, it leaves nothing.
 ///
 /// Equal statements give equal bytes. Many small statements belong into one transaction, which may stay open to the
-/// end: `finish` commits it. Nothing can be rolled back.
+/// end: `into_pages` commits it. Nothing can be rolled back.
 pub struct Building {
     // Before the place: a connection is closed before its place is another's.
     connection: Connection,
@@ -77,37 +74,28 @@ impl Building {
         &self.connection
     }
 
-    /// The finished file, from its first byte to its last, with nothing added. Errors: those of `append` as well.
-    pub fn finish(self, append: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        stream(self.into_pages()?.finish()?, append)
-    }
-
-    /// Ends what SQLite does; pages can be added behind its own.
-    pub fn into_pages(self) -> Result<Pages> {
+    /// Ends what SQLite does; pages can be added behind its own, on the way to `destination`.
+    pub fn into_pages(self, destination: &mut dyn Destination) -> Result<Pages<'_>> {
         let Building { connection, place } = self;
         if !connection.is_autocommit() {
             connection.execute_batch("COMMIT").map_err(failed)?;
         }
         connection.close().map_err(|(_, error)| failed(error))?;
         match place.closed() {
-            Some(Backing::Scratch(file)) => Pages::behind(file),
+            Some(Backing::Scratch(file)) => Pages::behind(file, destination),
             _ => Err(Error::internal("a database stayed open after its end")),
         }
     }
 }
 
-/// Reads a finished file from its first byte to its last. Errors: `CacheFull`, local I/O, those of `append`.
-pub fn stream(mut file: Box<dyn Scratch>, append: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut buffer = vec![0; STREAM_BYTES];
-    let mut offset = 0;
-    loop {
-        let bytes = file.read_at(&mut buffer, offset)?;
-        if bytes == 0 {
-            return Ok(());
-        }
-        append(&buffer[..bytes])?;
-        offset += bytes as u64;
-    }
+/// Where a finished database goes. Its front, which names the roots of what lies behind it, is known last.
+pub trait Destination {
+    /// Leaves at least `bytes` for last; how many it are, a multiple of the page size. Comes once, before all others.
+    fn leave_front(&mut self, bytes: u64) -> Result<u64>;
+    /// Errors: `CacheFull`, local I/O.
+    fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Goes on at the first byte: what was left is filled, exactly if anything lies behind it.
+    fn return_to_front(&mut self) -> Result<()>;
 }
 
 /// A complete database that is read where it lies.

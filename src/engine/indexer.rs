@@ -1,11 +1,12 @@
 //! Which recipe to measure next, in the background; no sizes of its own.
 //!
 //! One thread of idle priority works off two queues: what somebody has looked at, then what was planned (the caller
-//! plans newest first). A recipe that failed is not tried again until it is planned anew under another identity.
+//! plans newest first). When all is done and days were among it, the caller is asked what follows from them. A recipe that
+//! failed is not tried again until it is planned anew under another identity.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::engine::Engine;
@@ -30,10 +31,15 @@ struct Queues {
     /// Identities of everything that is queued or was tried.
     seen: HashSet<[u8; 32]>,
     urgent: HashSet<[u8; 32]>,
+    /// A day was tallied since it was asked what follows.
+    is_wiser: bool,
 }
 
+/// What can be made of days once they are tallied.
+pub type WhatFollows = Box<dyn Fn() -> Vec<Recipe> + Send>;
+
 impl Indexer {
-    pub fn start(engine: Engine) -> Self {
+    pub fn start(engine: Engine, what_follows: WhatFollows) -> Self {
         let shared = Arc::new(Shared {
             queues: Mutex::new(Queues::default()),
             changed: Condvar::new(),
@@ -42,7 +48,7 @@ impl Indexer {
         let worker = shared.clone();
         let started = thread::Builder::new().name("indexer".into()).spawn(move || {
             yield_to_everybody();
-            while let Some(recipe) = worker.next() {
+            while let Some(recipe) = worker.next(&what_follows) {
                 let stop = || worker.stop.load(Ordering::Relaxed);
                 if let Err(error) = engine.index(&recipe, Wait::Until(&stop)) {
                     tracing::debug!(recipe = recipe.label(), %error, "not indexed");
@@ -57,18 +63,13 @@ impl Indexer {
 
     /// Adds recipes behind everything queued; those queued or tried before are passed over.
     pub fn plan(&self, recipes: impl IntoIterator<Item = Recipe>) {
-        let mut queues = self.shared.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        for recipe in recipes {
-            if queues.seen.insert(identity(&recipe)) {
-                queues.planned.push_back(recipe);
-            }
-        }
+        self.shared.queues().plan(recipes);
         self.shared.changed.notify_one();
     }
 
     /// Puts recipes first, in their order: somebody is looking at them.
     pub fn urge(&self, recipes: Vec<Recipe>) {
-        let mut queues = self.shared.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = self.shared.queues();
         for recipe in recipes.into_iter().rev() {
             let identity = identity(&recipe);
             if queues.urgent.insert(identity) {
@@ -89,20 +90,45 @@ impl Drop for Indexer {
 }
 
 impl Shared {
-    fn next(&self) -> Option<Recipe> {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something to do; None when there is nothing more, ever.
+    fn next(&self, what_follows: &WhatFollows) -> Option<Recipe> {
+        let mut queues = self.queues();
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return None;
             }
-            if let Some(recipe) = queues.urged.pop_front() {
+            if let Some(recipe) = queues.take() {
                 return Some(recipe);
             }
-            if let Some(recipe) = queues.planned.pop_front() {
-                return Some(recipe);
+            if std::mem::take(&mut queues.is_wiser) {
+                drop(queues);
+                let recipes = what_follows();
+                queues = self.queues();
+                queues.plan(recipes);
+            } else {
+                queues = self.changed.wait(queues).unwrap_or_else(PoisonError::into_inner);
             }
-            queues = self.changed.wait(queues).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+impl Queues {
+    fn plan(&mut self, recipes: impl IntoIterator<Item = Recipe>) {
+        for recipe in recipes {
+            if self.seen.insert(identity(&recipe)) {
+                self.planned.push_back(recipe);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<Recipe> {
+        let recipe = self.urged.pop_front().or_else(|| self.planned.pop_front())?;
+        self.is_wiser |= matches!(recipe, Recipe::Tallies { .. });
+        Some(recipe)
     }
 }
 

@@ -39,6 +39,11 @@ impl<'a> Drafts<'a> {
         Drafts { store, keep, shelving, writers: Vec::new() }
     }
 
+    fn writer(&mut self, slot: Slot) -> Result<&mut BlobWriter> {
+        let writer = self.writers.get_mut(slot.0).map(|(_, writer)| writer);
+        writer.ok_or_else(|| Error::internal("a run wrote to an output that it had not created"))
+    }
+
     /// Completes every output first, then makes them all visible.
     pub fn publish(self) -> Result<Vec<Made>> {
         let mut drafts = Vec::with_capacity(self.writers.len());
@@ -61,8 +66,21 @@ impl Outputs for Drafts<'_> {
     }
 
     fn append(&mut self, slot: Slot, bytes: &[u8]) -> Result<()> {
-        let writer = self.writers.get_mut(slot.0).map(|(_, writer)| writer);
-        writer.ok_or_else(|| Error::internal("a run wrote to an output that it had not created"))?.append(bytes)
+        self.writer(slot)?.append(bytes)
+    }
+
+    fn leave_front(&mut self, slot: Slot, bytes: u64) -> Result<u64> {
+        self.writer(slot)?.leave_front(bytes)
+    }
+
+    fn return_to_front(&mut self, slot: Slot) -> Result<()> {
+        self.writer(slot)?.return_to_front()
+    }
+
+    fn restart(&mut self, slot: Slot) -> Result<()> {
+        let anew = self.store.writer(self.keep, self.shelving)?;
+        *self.writer(slot)? = anew;
+        Ok(())
     }
 }
 
@@ -98,6 +116,18 @@ impl Outputs for Dispensable<'_> {
 
     fn append(&mut self, slot: Slot, bytes: &[u8]) -> Result<()> {
         self.attempt((), |drafts| drafts.append(slot, bytes))
+    }
+
+    fn leave_front(&mut self, slot: Slot, bytes: u64) -> Result<u64> {
+        self.attempt(bytes, |drafts| drafts.leave_front(slot, bytes))
+    }
+
+    fn return_to_front(&mut self, slot: Slot) -> Result<()> {
+        self.attempt((), |drafts| drafts.return_to_front(slot))
+    }
+
+    fn restart(&mut self, slot: Slot) -> Result<()> {
+        self.attempt((), |drafts| drafts.restart(slot))
     }
 }
 

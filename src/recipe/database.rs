@@ -3,7 +3,7 @@
 //! ```text
 //! a snapshot's TSV files ──► tables ─┐
 //! .mongo files ────────────► forum ──┤
-//! folds ───────────────────► events ─┼──► one database, built in sealed scratch space, then streamed ──► sheet
+//! folds ───────────────────► events ─┼──► one database: its front in sealed scratch space, its rows behind it ──► sheet
 //! course structures ───────► axis ───┤
 //! what was found ──────────► about ──┘
 //! ```
@@ -29,6 +29,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::io::{BufReader, Read};
 use std::sync::Arc;
+use std::thread;
 
 use rusqlite::Connection;
 
@@ -43,9 +44,10 @@ use crate::recipe::database::tables::{Planned, STANDARD, STUDENTMODULE};
 use crate::recipe::derived::{CourseInputs, Database, Scope};
 use crate::recipe::joined::JoinInput;
 use crate::recipe::make::{Inputs, Summary};
+use crate::recipe::tallies::ahead::Ahead;
 use crate::recipe::tallies::merge::Merged;
-use crate::recipe::{Artifact, Output, Outputs, Recipe};
-use crate::sqlite::{Building, Reading, failed};
+use crate::recipe::{Artifact, Output, Outputs, Recipe, Slot};
+use crate::sqlite::{Building, Destination, Reading, failed};
 
 /// `user_version`: changes with the meaning of any table or column.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -55,22 +57,46 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// Errors: those of the inputs that may pass; `NoSecretKey` where nothing of a snapshot can be read for want of a key;
 /// `CacheFull`.
 pub fn make(database: &Database, inputs: &dyn Inputs, outputs: &mut dyn Outputs) -> Result<Summary> {
+    let slot = outputs.create(&Output::Whole)?;
     let mut damaged = Vec::new();
     loop {
         let building = Building::begin(inputs.scratch())?;
         let mut filling = Filling::new(database, inputs, &damaged);
         let plan = filling.plan(building.connection())?;
         let members = plan.names.clone();
-        let bulk = Bulk::begin(building, inputs)?;
-        match filling.fill(&bulk, plan)? {
-            // Its rows cannot be taken back, so all is begun anew without it; it happens with records of 256 MiB.
-            Filled::InVain(file) => damaged.push(file),
+        let mut whole = Whole { outputs: &mut *outputs, slot };
+        let mut bulk = Bulk::begin(building, inputs, &mut whole)?;
+        match filling.fill(&mut bulk, plan)? {
             Filled::Whole { skipped } => {
-                let slot = outputs.create(&Output::Whole)?;
-                bulk.finish(&mut |bytes| outputs.append(slot, bytes))?;
+                bulk.finish()?;
                 return Ok(Summary { members, skipped, ..Summary::default() });
             }
+            // Its rows cannot be taken back, so all is begun anew without it; it happens with records of 256 MiB.
+            Filled::InVain(file) => {
+                damaged.push(file);
+                outputs.restart(slot)?;
+            }
         }
+    }
+}
+
+/// The output that a database goes to.
+struct Whole<'o> {
+    outputs: &'o mut dyn Outputs,
+    slot: Slot,
+}
+
+impl Destination for Whole<'_> {
+    fn leave_front(&mut self, bytes: u64) -> Result<u64> {
+        self.outputs.leave_front(self.slot, bytes)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.outputs.append(self.slot, bytes)
+    }
+
+    fn return_to_front(&mut self) -> Result<()> {
+        self.outputs.return_to_front(self.slot)
     }
 }
 
@@ -140,7 +166,7 @@ impl<'a> Filling<'a> {
     }
 
     /// Adds the rows of all others.
-    fn fill(mut self, bulk: &Bulk<'_>, plan: Plan) -> Result<Filled> {
+    fn fill(mut self, bulk: &mut Bulk<'_>, plan: Plan) -> Result<Filled> {
         let Plan { standard, mut events, names } = plan;
         for planned in standard {
             if let Some(damaged) = self.table(bulk, planned)? {
@@ -154,8 +180,8 @@ impl<'a> Filling<'a> {
                 Err(error) if is_missing(error.kind()) => HashMap::new(),
                 Err(error) => return Err(error),
             };
-            let mut records = Merged::of_folds(self.inputs, &course.folds)?;
-            events.write(bulk, &course.folder, &titles, &mut records)?;
+            let merged = Merged::of_folds(self.inputs, &course.folds)?;
+            thread::scope(|scope| events.write(bulk, &course.folder, &titles, &mut Ahead::start(merged, scope)?))?;
         }
         let counts = events.counts()?;
         self.findings.events = counts.events;
@@ -177,7 +203,7 @@ impl<'a> Filling<'a> {
         Ok(planned)
     }
 
-    fn table(&mut self, bulk: &Bulk<'_>, planned: Planned) -> Result<Option<Damaged>> {
+    fn table(&mut self, bulk: &mut Bulk<'_>, planned: Planned) -> Result<Option<Damaged>> {
         let table = planned.table;
         let mut files = self.files(table);
         let damaged = tables::import(bulk, &self.database.scope, planned, &mut files, &mut self.findings.mended)?;

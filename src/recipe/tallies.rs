@@ -2,8 +2,10 @@
 //!
 //! A tally is a [`record::Record`]: a key and a value that merges with that of the same key in another day (counts add,
 //! the latest wins). Its bytes sort as the tables made from it do. `builder` counts a day's events in memory,
-//! `slices` lays out one blob for all courses of a day, `merge` joins sorted runs in bounded memory.
+//! `slices` lays out one blob for all courses of a day, `merge` joins sorted runs in bounded memory, `ahead`
+//! on a thread of its own.
 
+pub mod ahead;
 pub mod builder;
 pub mod lines;
 pub mod merge;

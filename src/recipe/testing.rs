@@ -18,28 +18,45 @@ use crate::recipe::tallies::run::RunWriter;
 use crate::recipe::tallies::slices::SlicesWriter;
 use crate::recipe::{Artifact, Content, Output, Outputs, Part, Recipe, Slot};
 use crate::source::{ETag, ObjectId, ObjectKey};
-use crate::sqlite::{Scratch, ScratchSpace};
+use crate::sqlite::testing::{Bytes, Memory};
+use crate::sqlite::{Destination, ScratchSpace};
 
 /// What was written, by output.
 #[derive(Default)]
-pub struct Kept(Vec<(Output, Vec<u8>)>);
+pub struct Kept(Vec<(Output, Bytes)>);
 
 impl Outputs for Kept {
     fn create(&mut self, output: &Output) -> Result<Slot> {
         assert!(self.0.iter().all(|(other, _)| other != output), "{output:?} is created twice");
-        self.0.push((output.clone(), Vec::new()));
+        self.0.push((output.clone(), Bytes::default()));
         Ok(Slot(self.0.len() - 1))
     }
 
     fn append(&mut self, slot: Slot, bytes: &[u8]) -> Result<()> {
-        self.0[slot.0].1.extend_from_slice(bytes);
+        self.0[slot.0].1.append(bytes)
+    }
+
+    fn leave_front(&mut self, slot: Slot, bytes: u64) -> Result<u64> {
+        self.0[slot.0].1.leave_front(bytes)
+    }
+
+    fn return_to_front(&mut self, slot: Slot) -> Result<()> {
+        self.0[slot.0].1.return_to_front()
+    }
+
+    fn restart(&mut self, slot: Slot) -> Result<()> {
+        self.0[slot.0].1 = Bytes::default();
         Ok(())
     }
 }
 
 impl Kept {
     pub fn bytes(&self, output: &Output) -> &[u8] {
-        &self.0.iter().find(|(other, _)| other == output).expect("created").1
+        self.0.iter().find(|(other, _)| other == output).expect("created").1.content()
+    }
+
+    pub fn whole(&self) -> &[u8] {
+        self.bytes(&Output::Whole)
     }
 }
 
@@ -77,44 +94,7 @@ impl Inputs for MemoryInputs {
     }
 
     fn scratch(&self) -> Arc<dyn ScratchSpace> {
-        Arc::new(MemorySpace)
-    }
-}
-
-/// Scratch files in memory.
-pub struct MemorySpace;
-
-impl ScratchSpace for MemorySpace {
-    fn create(&self) -> Result<Box<dyn Scratch>> {
-        Ok(Box::new(MemoryScratch::default()))
-    }
-}
-
-#[derive(Default)]
-struct MemoryScratch(Vec<u8>);
-
-impl Scratch for MemoryScratch {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        let there = self.0.get(offset as usize..).unwrap_or_default();
-        let bytes = buffer.len().min(there.len());
-        buffer[..bytes].copy_from_slice(&there[..bytes]);
-        Ok(bytes)
-    }
-
-    fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
-        let end = offset as usize + bytes.len();
-        self.0.resize(self.0.len().max(end), 0);
-        self.0[offset as usize..end].copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn truncate(&mut self, bytes: u64) -> Result<()> {
-        self.0.truncate(bytes as usize);
-        Ok(())
+        Memory::space()
     }
 }
 

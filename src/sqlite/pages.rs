@@ -6,8 +6,8 @@
 //! no free pages, no pointer map.
 
 use crate::error::{Error, Result};
-use crate::sqlite::Scratch;
 use crate::sqlite::record::push_varint;
+use crate::sqlite::{Destination, Scratch};
 
 pub const PAGE_BYTES: usize = 4096;
 
@@ -15,25 +15,31 @@ pub const PAGE_BYTES: usize = 4096;
 const COUNT_OFFSET: u64 = 28;
 /// The page that SQLite locks bytes in, at 1 GiB; it holds nothing.
 const LOCK_PAGE: u32 = (1 << 30) / PAGE_BYTES as u32 + 1;
-/// Pages that are written at once.
+/// Pages that are written at once, and bytes that are read at once.
 const BATCH_PAGES: usize = 64;
+const STREAM_BYTES: usize = 512 * 1024;
 
-/// The file behind a database whose schema is complete; pages are added at its end.
-pub struct Pages {
-    file: Box<dyn Scratch>,
+/// A database whose schema is complete; pages are added at its end.
+///
+/// What SQLite has made, with the roots in it, waits in scratch space as the file's front; the pages behind it go straight
+/// to their destination.
+pub struct Pages<'d> {
+    front: Box<dyn Scratch>,
+    /// Pages that belong to the front.
+    front_pages: u32,
+    destination: &'d mut dyn Destination,
     /// Pages so far; the next one gets this number plus 1.
     count: u32,
-    /// Of the file's end, not written yet.
+    /// Of the end, not handed on yet.
     batch: Vec<u8>,
 }
 
-impl Pages {
-    /// Errors: `Internal` for a file that is not made of pages.
-    pub fn behind(file: Box<dyn Scratch>) -> Result<Self> {
-        let bytes = file.len();
-        let count = u32::try_from(bytes / PAGE_BYTES as u64).ok().filter(|_| bytes.is_multiple_of(PAGE_BYTES as u64));
-        let count = count.ok_or_else(|| Error::internal("a database that is not made of pages"))?;
-        Ok(Pages { file, count, batch: Vec::new() })
+impl<'d> Pages<'d> {
+    /// Errors: `Internal` for a file that is not made of pages; the destination's own.
+    pub fn behind(front: Box<dyn Scratch>, destination: &'d mut dyn Destination) -> Result<Self> {
+        let count = pages_of(front.len())?;
+        let front_pages = pages_of(destination.leave_front(front.len())?)?;
+        Ok(Pages { front, front_pages, destination, count, batch: Vec::new() })
     }
 
     /// Adds a page; its number.
@@ -46,35 +52,54 @@ impl Pages {
 
     fn push(&mut self, page: &[u8]) -> Result<u32> {
         debug_assert_eq!(page.len(), PAGE_BYTES);
-        self.count = self.count.checked_add(1).ok_or_else(|| Error::internal("a database of 16 TiB"))?;
+        self.count = self.count.checked_add(1).ok_or_else(too_large)?;
+        if self.count <= self.front_pages {
+            self.replace(self.count, page)?;
+            return Ok(self.count);
+        }
         self.batch.extend_from_slice(page);
         if self.batch.len() >= BATCH_PAGES * PAGE_BYTES {
-            self.write_batch()?;
+            self.destination.append(&self.batch)?;
+            self.batch.clear();
         }
         Ok(self.count)
     }
 
-    fn write_batch(&mut self) -> Result<()> {
-        let offset = u64::from(self.count) * PAGE_BYTES as u64 - self.batch.len() as u64;
-        self.file.write_at(&self.batch, offset)?;
-        self.batch.clear();
-        Ok(())
-    }
-
-    /// Replaces an empty root that SQLite has made.
+    /// Writes a page of the front: also an empty root that SQLite has made.
     fn replace(&mut self, number: u32, page: &[u8]) -> Result<()> {
-        self.file.write_at(page, u64::from(number - 1) * PAGE_BYTES as u64)
+        self.front.write_at(page, u64::from(number - 1) * PAGE_BYTES as u64)
     }
 
-    /// The complete file.
-    pub fn finish(mut self) -> Result<Box<dyn Scratch>> {
-        self.write_batch()?;
+    /// Completes the file. Errors: `CacheFull`, local I/O.
+    pub fn finish(mut self) -> Result<()> {
+        self.destination.append(&self.batch)?;
         // A database in which nothing was ever made has no page, and no header.
         if self.count > 0 {
-            self.file.write_at(&self.count.to_be_bytes(), COUNT_OFFSET)?;
+            self.front.write_at(&self.count.to_be_bytes(), COUNT_OFFSET)?;
         }
-        Ok(self.file)
+        self.destination.return_to_front()?;
+        let mut buffer = vec![0; STREAM_BYTES];
+        let mut offset = 0;
+        loop {
+            let bytes = self.front.read_at(&mut buffer, offset)?;
+            if bytes == 0 {
+                return Ok(());
+            }
+            self.destination.append(&buffer[..bytes])?;
+            offset += bytes as u64;
+        }
     }
+}
+
+fn pages_of(bytes: u64) -> Result<u32> {
+    if !bytes.is_multiple_of(PAGE_BYTES as u64) {
+        return Err(Error::internal("a database that is not made of pages"));
+    }
+    u32::try_from(bytes / PAGE_BYTES as u64).map_err(|_| too_large())
+}
+
+fn too_large() -> Error {
+    Error::internal("a database of 16 TiB")
 }
 
 /// The two kinds of b-tree.
@@ -203,7 +228,7 @@ impl Tree {
     }
 
     /// The cell of a payload in `self.cell`, behind what is there; what is too long goes to pages of its own.
-    fn push_payload(&mut self, pages: &mut Pages, payload: &[u8]) -> Result<()> {
+    fn push_payload(&mut self, pages: &mut Pages<'_>, payload: &[u8]) -> Result<()> {
         let most = self.kind.most_local();
         if payload.len() <= most {
             self.cell.extend_from_slice(payload);
@@ -218,7 +243,7 @@ impl Tree {
     }
 
     /// Puts `self.cell` into the leaf, and a full leaf below its parent. `last_key`: of a table, that of the leaf's last.
-    fn push_cell(&mut self, pages: &mut Pages, last_key: i64) -> Result<()> {
+    fn push_cell(&mut self, pages: &mut Pages<'_>, last_key: i64) -> Result<()> {
         if self.leaf.push(&self.cell) {
             return Ok(());
         }
@@ -236,7 +261,7 @@ impl Tree {
     }
 
     /// Adds a child and what divides it from the next one.
-    fn push_child(&mut self, pages: &mut Pages, level: usize, child: u32, divider: &[u8]) -> Result<()> {
+    fn push_child(&mut self, pages: &mut Pages<'_>, level: usize, child: u32, divider: &[u8]) -> Result<()> {
         if self.interiors.len() == level {
             self.interiors.push(Page::interior(self.kind));
         }
@@ -259,7 +284,7 @@ impl Tree {
     }
 
     /// Writes what is left; the topmost page takes the root's place.
-    fn finish(mut self, pages: &mut Pages) -> Result<()> {
+    fn finish(mut self, pages: &mut Pages<'_>) -> Result<()> {
         let mut page = self.leaf;
         let mut right = None;
         for parent in self.interiors.drain(..) {
@@ -270,7 +295,7 @@ impl Tree {
     }
 }
 
-fn push_overflow(pages: &mut Pages, rest: &[u8]) -> Result<u32> {
+fn push_overflow(pages: &mut Pages<'_>, rest: &[u8]) -> Result<u32> {
     // Each page names the next, so the last one is written first.
     let mut next = 0_u32;
     for chunk in rest.chunks(OVERFLOW_BYTES).rev() {
@@ -302,7 +327,7 @@ impl TablePages {
     }
 
     /// Adds a row, a record in SQLite's format; its rowid. Errors: those of the file.
-    pub fn push(&mut self, pages: &mut Pages, record: &[u8]) -> Result<i64> {
+    pub fn push(&mut self, pages: &mut Pages<'_>, record: &[u8]) -> Result<i64> {
         let before = self.rows;
         self.rows += 1;
         self.tree.cell.clear();
@@ -313,7 +338,7 @@ impl TablePages {
         Ok(self.rows)
     }
 
-    pub fn finish(self, pages: &mut Pages) -> Result<()> {
+    pub fn finish(self, pages: &mut Pages<'_>) -> Result<()> {
         if self.rows == 0 { Ok(()) } else { self.tree.finish(pages) }
     }
 }
@@ -331,7 +356,7 @@ impl IndexPages {
     }
 
     /// Adds an entry: a record of the key and the rowid.
-    pub fn push(&mut self, pages: &mut Pages, record: &[u8]) -> Result<()> {
+    pub fn push(&mut self, pages: &mut Pages<'_>, record: &[u8]) -> Result<()> {
         self.is_empty = false;
         self.tree.cell.clear();
         push_varint(&mut self.tree.cell, record.len() as u64);
@@ -339,7 +364,7 @@ impl IndexPages {
         self.tree.push_cell(pages, 0)
     }
 
-    pub fn finish(self, pages: &mut Pages) -> Result<()> {
+    pub fn finish(self, pages: &mut Pages<'_>) -> Result<()> {
         if self.is_empty { Ok(()) } else { self.tree.finish(pages) }
     }
 }

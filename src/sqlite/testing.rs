@@ -1,9 +1,10 @@
-//! Scratch space in memory, for tests of what is built in it.
+//! Scratch space and destinations in memory, for tests of what is built there.
 
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sqlite::{Scratch, ScratchSpace};
+use crate::sqlite::pages::PAGE_BYTES;
+use crate::sqlite::{Destination, Scratch, ScratchSpace};
 
 /// A space whose files are vectors of at most `limit` bytes each.
 pub struct Memory {
@@ -52,5 +53,53 @@ impl Scratch for File {
     fn truncate(&mut self, bytes: u64) -> Result<()> {
         self.bytes.truncate(bytes as usize);
         Ok(())
+    }
+}
+
+/// A database as it comes out, with a front of at least two pages more than what is asked for.
+#[derive(Default)]
+pub struct Bytes {
+    bytes: Vec<u8>,
+    front: usize,
+    /// How much of the front is filled, once it was returned to.
+    filled: Option<usize>,
+}
+
+impl Destination for Bytes {
+    fn leave_front(&mut self, bytes: u64) -> Result<u64> {
+        assert!(self.bytes.is_empty(), "the front is left first");
+        self.front = bytes as usize + 2 * PAGE_BYTES;
+        self.bytes.resize(self.front, 0);
+        Ok(self.front as u64)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.filled {
+            None => self.bytes.extend_from_slice(bytes),
+            Some(filled) => {
+                let end = *filled + bytes.len();
+                assert!(end <= self.front, "the front is as long as what was left for it");
+                self.bytes[*filled..end].copy_from_slice(bytes);
+                *filled = end;
+            }
+        }
+        Ok(())
+    }
+
+    fn return_to_front(&mut self) -> Result<()> {
+        self.filled = Some(0);
+        Ok(())
+    }
+}
+
+impl Bytes {
+    /// What came out.
+    pub fn content(&self) -> &[u8] {
+        let filled = match self.filled {
+            None if self.front == 0 => return &self.bytes,
+            filled => filled.expect("the front was returned to"),
+        };
+        assert!(filled == self.front || self.bytes.len() == self.front, "the front is filled");
+        if filled < self.front { &self.bytes[..filled] } else { &self.bytes }
     }
 }

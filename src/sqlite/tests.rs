@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rusqlite::Connection;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sqlite::testing::Memory;
+use crate::sqlite::testing::{Bytes, Memory};
 use crate::sqlite::{Building, Reading, SQLITE, Scratch, ScratchSpace, failed};
 
 /// A space that counts its files.
@@ -36,12 +36,9 @@ fn built(rows: u32) -> Vec<u8> {
 }
 
 fn finished(building: Building) -> Result<Vec<u8>> {
-    let mut file = Vec::new();
-    building.finish(&mut |bytes| {
-        file.extend_from_slice(bytes);
-        Ok(())
-    })?;
-    Ok(file)
+    let mut file = Bytes::default();
+    building.into_pages(&mut file)?.finish()?;
+    Ok(file.content().to_vec())
 }
 
 fn count(connection: &Connection) -> rusqlite::Result<u32> {

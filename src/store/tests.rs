@@ -98,6 +98,44 @@ fn contents_of_every_length_come_back() {
 }
 
 #[test]
+fn a_front_that_comes_last_makes_the_same_content() {
+    let folder = folder();
+    let store = open(folder.path(), PLENTY);
+    let writer = |front: u64| {
+        let mut writer = store.writer(Keep::Always, Shelving::Ordinary).unwrap();
+        (writer.leave_front(front).unwrap() as usize, writer)
+    };
+    for bytes in [0, 1, 4096, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK, 5 * CHUNK + 77] {
+        let content = log_lines(bytes);
+        let digest = draft(&store, &content, Keep::Always).unwrap().digest();
+        for asked in [0, 1, CHUNK as u64, CHUNK as u64 + 1] {
+            let (front, mut writer) = writer(asked);
+            assert_eq!(front, (asked as usize).next_multiple_of(CHUNK));
+            let (first, rest) = content.split_at(front.min(bytes));
+            rest.chunks(100_000).for_each(|piece| writer.append(piece).unwrap());
+            if front > 0 {
+                writer.return_to_front().unwrap();
+            }
+            first.chunks(70_000).for_each(|piece| writer.append(piece).unwrap());
+            let draft = writer.finish().unwrap();
+            assert!((draft.digest(), draft.bytes()) == (digest, bytes as u64), "{bytes} bytes, {asked} in front");
+            assert!(draft.publish().unwrap().is_none_or(|blob| read_all(&blob).unwrap() == content));
+        }
+    }
+    let (front, mut late) = writer(1);
+    late.append(b"behind").unwrap();
+    assert!(late.leave_front(1).is_err(), "it is left once, and first");
+    late.return_to_front().unwrap();
+    assert!(late.append(&vec![0; front + 1]).is_err(), "longer than what was left");
+    late.append(b"short").unwrap();
+    assert!(late.finish().is_err(), "not filled");
+    let (_, mut unfilled) = writer(1);
+    unfilled.append(b"behind").unwrap();
+    assert!(unfilled.finish().is_err(), "not returned to");
+    assert!(store.writer(Keep::Always, Shelving::Ordinary).unwrap().return_to_front().is_err(), "not left");
+}
+
+#[test]
 fn a_digest_depends_on_content_and_key_alone() {
     let (one, two) = (folder(), folder());
     let first = open(one.path(), PLENTY);

@@ -302,6 +302,20 @@ impl Organisation {
         Some(Ok(database))
     }
 
+    /// The folds of every course whose days are all known: what makes its samced.db a matter of seconds.
+    pub(super) fn folds(&self) -> Vec<Artifact> {
+        let catalog = self.records.catalog();
+        let mut folds = Vec::new();
+        for course in catalog.courses() {
+            let Some((id, _)) = &course.id else { continue };
+            let days = self.days_of(&catalog, course, Window::ALL);
+            if days.missing.is_empty() {
+                folds.extend(by_month(id, days.tallied).into_iter().map(|fold| whole(Recipe::Fold(fold))));
+            }
+        }
+        folds
+    }
+
     fn days_of(&self, catalog: &Catalog, course: &Course, window: Window) -> Days {
         let mut days = Days::default();
         let nobody = CourseId::parse("course-v1:none+none+none").expect("is valid");

@@ -129,10 +129,15 @@ impl Organisation {
             tallies: Some(tallies.clone()),
         });
         let background = settings.index == Index::Background && freshness == Freshness::LastKnown;
-        let organisation = Arc::new(Organisation {
-            indexer: background.then(|| Indexer::start(engine.clone())),
+        let indexer = |organisation: &Weak<Organisation>| {
+            let organisation = organisation.clone();
+            let folds = move || organisation.upgrade().map_or_else(Vec::new, |organisation| organisation.folds());
+            Indexer::start(engine.clone(), Box::new(move || folds().into_iter().map(|fold| fold.recipe).collect()))
+        };
+        let organisation = Arc::new_cyclic(|organisation| Organisation {
+            indexer: background.then(|| indexer(organisation)),
             records,
-            engine,
+            engine: engine.clone(),
             store,
             rule: settings.course_rule,
             tallies,

@@ -28,8 +28,16 @@ pub struct Indexed {
     pub failed: Vec<(String, Error)>,
 }
 
+impl Indexed {
+    fn add(&mut self, more: Indexed) {
+        self.done += more.done;
+        self.failed.extend(more.failed);
+    }
+}
+
 impl Volume {
-    /// Learns the sizes of everything under `paths` (all: event days and newest snapshots, if none are given) and
+    /// Learns the sizes of everything under `paths` (all: event days with their
+    /// folds, and newest snapshots, if none are given) and
     /// keeps contents where the cache has room. Errors: `NotFound` for a path; `Interrupted` by `wait`.
     pub fn index(&self, paths: &[String], progress: &dyn Fn(Progress), wait: Wait<'_>) -> Result<Indexed> {
         let mut todo: Vec<(Arc<Organisation>, Artifact)> = Vec::new();
@@ -43,7 +51,16 @@ impl Volume {
         }
         let mut seen = HashSet::new();
         todo.retain(|(_, artifact)| seen.insert(once_for(artifact)));
-        work_off(&todo, progress, wait)
+        let mut indexed = work_off(&todo, progress, wait)?;
+        if paths.is_empty() {
+            // Only now it is known which days hold something of a course.
+            let mut folds = Vec::new();
+            for (_, organisation) in &self.organisations {
+                folds.extend(organisation.folds().into_iter().map(|fold| (organisation.clone(), fold)));
+            }
+            indexed.add(work_off(&folds, progress, wait)?);
+        }
+        Ok(indexed)
     }
 
     fn collect(&self, path: &str, wait: Wait<'_>, todo: &mut Vec<(Arc<Organisation>, Artifact)>) -> Result<()> {

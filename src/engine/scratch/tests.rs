@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::sqlite::pages::Pages;
+use crate::sqlite::testing::Bytes;
 use crate::sqlite::{Building, Reading, failed};
 use crate::store::seal::DataKey;
 
@@ -42,12 +44,9 @@ fn fill(building: &Building, rows: u32) -> Result<()> {
 }
 
 fn finished(building: Building) -> Vec<u8> {
-    let mut file = Vec::new();
-    let taken = building.finish(&mut |bytes| {
-        file.extend_from_slice(bytes);
-        Ok(())
-    });
-    taken.map(|()| file).unwrap()
+    let mut file = Bytes::default();
+    building.into_pages(&mut file).unwrap().finish().unwrap();
+    file.content().to_vec()
 }
 
 /// Every file that this process has open below `folder`, and every one that has a name there.
@@ -133,6 +132,6 @@ fn damage_beneath_a_database_is_corrupt() {
     }
     let sum = building.connection().query_row("SELECT sum(length(text)) FROM answers", [], |_| Ok(()));
     assert_eq!(failed(sum.unwrap_err()).kind(), ErrorKind::Corrupt);
-    let taken = building.finish(&mut |_| Ok(()));
+    let taken = building.into_pages(&mut Bytes::default()).and_then(Pages::finish);
     assert_eq!(taken.unwrap_err().kind(), ErrorKind::Corrupt);
 }

@@ -30,12 +30,11 @@ pub fn create(connection: &Connection) -> Result<()> {
 }
 
 /// Lists are joined by a comma and a space; an empty one is an empty text.
-pub fn write(bulk: &Bulk<'_>, database: &Database, findings: &Findings) -> Result<()> {
-    let rows = bulk.table(ABOUT)?;
-    let add = |key: &str, value: &dyn Display| {
-        rows.borrow_mut().push(Value::Text(key.as_bytes()));
-        rows.borrow_mut().push(Value::Text(value.to_string().as_bytes()));
-        bulk.end_row(rows)
+pub fn write(bulk: &mut Bulk<'_>, database: &Database, findings: &Findings) -> Result<()> {
+    let table = bulk.table(ABOUT)?;
+    let mut add = |key: &str, value: &dyn Display| {
+        let value = value.to_string();
+        bulk.push(table, [key, &value].map(|text| Value::Text(text.as_bytes())).into_iter())
     };
     add("schema_version", &SCHEMA_VERSION)?;
     match &database.scope {

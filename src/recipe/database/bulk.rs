@@ -2,7 +2,6 @@
 //!
 //! The entries of an index are sorted apart, in bounded memory, and written when the rows are complete.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 
 use rusqlite::Connection;
@@ -12,19 +11,23 @@ use crate::recipe::database::sorted::SortedKeys;
 use crate::recipe::make::Inputs;
 use crate::sqlite::pages::{IndexPages, Pages, TablePages};
 use crate::sqlite::record::{RecordBuilder, Value};
-use crate::sqlite::{Building, failed, stream};
+use crate::sqlite::{Building, Destination, failed};
 
 /// All tables of one database.
 pub struct Bulk<'i> {
     inputs: &'i dyn Inputs,
-    pages: RefCell<Pages>,
+    pages: Pages<'i>,
     /// In order of their creation.
-    tables: Vec<RefCell<Rows>>,
-    numbers: HashMap<String, usize>,
+    tables: Vec<Rows>,
+    numbers: HashMap<String, Number>,
 }
 
+/// A table of a `Bulk`.
+#[derive(Clone, Copy, Debug)]
+pub struct Number(usize);
+
 /// One table's rows so far.
-pub struct Rows {
+struct Rows {
     table: TablePages,
     index: Option<Index>,
     builder: RecordBuilder,
@@ -43,38 +46,38 @@ struct Index {
 }
 
 impl<'i> Bulk<'i> {
-    /// Ends the schema. Each of its tables is empty, and has one index of one column at most.
-    pub fn begin(building: Building, inputs: &'i dyn Inputs) -> Result<Self> {
+    /// Ends the schema. Each of its tables is empty, and has one index of one column at most; any other table that is
+    /// filled stays as it is.
+    pub fn begin(building: Building, inputs: &'i dyn Inputs, destination: &'i mut dyn Destination) -> Result<Self> {
         let (mut tables, mut numbers) = (Vec::new(), HashMap::new());
         for (name, root) in roots(building.connection())? {
-            numbers.insert(name, tables.len());
-            tables.push(RefCell::new(Rows::new(root)));
+            numbers.insert(name, Number(tables.len()));
+            tables.push(Rows::new(root));
         }
         for (name, root, column) in indexes(building.connection())? {
-            let number = *numbers.get(&name).ok_or_else(|| Error::internal("an index of no table"))?;
-            tables[number].borrow_mut().index =
-                Some(Index { root, column: column as usize, keys: SortedKeys::default() });
+            let number = numbers.get(&name).ok_or_else(|| Error::internal("an index of no table"))?;
+            tables[number.0].index = Some(Index { root, column: column as usize, keys: SortedKeys::default() });
         }
-        Ok(Bulk { inputs, pages: RefCell::new(building.into_pages()?), tables, numbers })
+        Ok(Bulk { inputs, pages: building.into_pages(destination)?, tables, numbers })
     }
 
-    pub fn table(&self, name: &str) -> Result<&RefCell<Rows>> {
-        let number = self.numbers.get(name).ok_or_else(|| Error::internal("a row of no table"))?;
-        Ok(&self.tables[*number])
+    pub fn table(&self, name: &str) -> Result<Number> {
+        self.numbers.get(name).copied().ok_or_else(|| Error::internal("a row of no table"))
     }
 
-    /// Ends the present row of a table.
-    pub fn end_row(&self, rows: &RefCell<Rows>) -> Result<()> {
-        rows.borrow_mut().end(&mut self.pages.borrow_mut(), self.inputs)
+    /// Adds a row: its columns in order.
+    pub fn push<'v>(&mut self, table: Number, row: impl Iterator<Item = Value<'v>>) -> Result<()> {
+        let rows = &mut self.tables[table.0];
+        row.for_each(|value| rows.push(value));
+        rows.end(&mut self.pages, self.inputs)
     }
 
-    /// Writes what is left, and hands out the whole file.
-    pub fn finish(self, append: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut pages = self.pages.into_inner();
+    /// Writes what is left.
+    pub fn finish(mut self) -> Result<()> {
         for rows in self.tables {
-            rows.into_inner().finish(&mut pages)?;
+            rows.finish(&mut self.pages)?;
         }
-        stream(pages.finish()?, append)
+        self.pages.finish()
     }
 }
 
@@ -91,7 +94,7 @@ impl Rows {
     }
 
     /// The next column of the present row.
-    pub fn push(&mut self, value: Value<'_>) {
+    fn push(&mut self, value: Value<'_>) {
         if self.index.as_ref().is_some_and(|index| index.column == self.columns) {
             match (value, &mut self.key) {
                 (Value::Text(text), Some(key)) => {
@@ -106,7 +109,7 @@ impl Rows {
         self.builder.push(value);
     }
 
-    fn end(&mut self, pages: &mut Pages, inputs: &dyn Inputs) -> Result<()> {
+    fn end(&mut self, pages: &mut Pages<'_>, inputs: &dyn Inputs) -> Result<()> {
         self.columns = 0;
         self.builder.finish(&mut self.record);
         let rowid = self.table.push(pages, &self.record)?;
@@ -116,7 +119,7 @@ impl Rows {
         }
     }
 
-    fn finish(self, pages: &mut Pages) -> Result<()> {
+    fn finish(self, pages: &mut Pages<'_>) -> Result<()> {
         self.table.finish(pages)?;
         let Some(Index { root, keys, .. }) = self.index else { return Ok(()) };
         let mut index = IndexPages::new(root);
@@ -207,17 +210,11 @@ pub mod tests {
     use super::*;
     use crate::recipe::testing::MemoryInputs;
     use crate::sqlite::Reading;
-    use crate::sqlite::testing::Memory;
+    use crate::sqlite::testing::{Bytes, Memory};
 
     /// The complete database, which SQLite finds sound.
-    pub fn finished(bulk: Bulk<'_>) -> Reading {
-        let mut file = Vec::new();
-        bulk.finish(&mut |bytes| {
-            file.extend_from_slice(bytes);
-            Ok(())
-        })
-        .expect("memory does not fail");
-        let reading = Reading::open(Cursor::new(file)).expect("it is a database");
+    pub fn sound(file: Bytes) -> Reading {
+        let reading = Reading::open(Cursor::new(file.content().to_vec())).expect("it is a database");
         let verdict = reading.connection().query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
         assert_eq!(verdict.as_deref(), Ok("ok"));
         reading
@@ -229,20 +226,18 @@ pub mod tests {
         let sql =
             "CREATE TABLE a (n INTEGER, user_id TEXT, text TEXT); CREATE TABLE b (x); CREATE INDEX i ON a (user_id)";
         building.connection().execute_batch(sql).expect("valid SQL");
-        let given = MemoryInputs::default();
-        let bulk = Bulk::begin(building, &given).expect("a schema");
+        let (given, mut file) = (MemoryInputs::default(), Bytes::default());
+        let mut bulk = Bulk::begin(building, &given, &mut file).expect("a schema");
         let table = bulk.table("a").expect("it was made");
         for row in 0..rows {
             let key = format!("{}", row.wrapping_mul(2_654_435_761) % 1000);
             let text = padded(row, bytes);
-            let mut cells = table.borrow_mut();
-            cells.push(Value::Integer(i64::from(row) - 5));
-            cells.push(if row % 7 == 0 { Value::Null } else { Value::Text(key.as_bytes()) });
-            cells.push(Value::Text(text.as_bytes()));
-            drop(cells);
-            bulk.end_row(table).expect("memory does not fail");
+            let key = if row % 7 == 0 { Value::Null } else { Value::Text(key.as_bytes()) };
+            let cells = [Value::Integer(i64::from(row) - 5), key, Value::Text(text.as_bytes())];
+            bulk.push(table, cells.into_iter()).expect("memory does not fail");
         }
-        finished(bulk)
+        bulk.finish().expect("memory does not fail");
+        sound(file)
     }
 
     fn padded(row: u32, bytes: usize) -> String {

@@ -95,16 +95,16 @@ impl EventTables {
     /// Adds a course's rows. `titles`: display names of problems as the structure has them.
     pub fn write(
         &mut self,
-        bulk: &Bulk<'_>,
+        bulk: &mut Bulk<'_>,
         course: &str,
         titles: &HashMap<String, String>,
         records: &mut dyn Records,
     ) -> Result<()> {
         let mut fill = Fill::new(created(&self.schema)?, bulk, course, titles)?;
         while let Some(record) = records.next()? {
-            fill.take(&record)?;
+            fill.take(bulk, &record)?;
         }
-        self.events += fill.finish()?;
+        self.events += fill.finish(bulk)?;
         Ok(())
     }
 

@@ -18,11 +18,14 @@ pub type TakeKey<'t> = dyn FnMut(Option<&[u8]>, i64) -> Result<()> + 't;
 
 /// Keys with their rowids, in the order in which SQLite compares them: NULL, then texts by their bytes, then rowids.
 ///
-/// An entry is a tag (0: NULL, 1: a text), the text and a NUL, which no text holds, and the rowid, highest byte first.
+/// An entry is a tag (0: NULL, 1: a text), the text and a NUL, which no text holds, and the rowid, highest byte first. Rows
+/// of one key that follow each other are one entry, that of the first, and their number.
 #[derive(Default)]
 pub struct SortedKeys {
     entries: Vec<u8>,
-    ends: Vec<u32>,
+    /// Where each entry ends, and of how many rows it is.
+    ends: Vec<(u32, u32)>,
+    last_rowid: i64,
     runs: Vec<SpilledRun>,
     scratch: Option<Arc<Mutex<Box<dyn Scratch>>>>,
 }
@@ -35,6 +38,16 @@ struct SpilledRun {
 impl SortedKeys {
     /// Errors: those of scratch space.
     pub fn push(&mut self, key: Option<&[u8]>, rowid: i64, inputs: &dyn Inputs) -> Result<()> {
+        let follows = rowid == self.last_rowid + 1;
+        self.last_rowid = rowid;
+        let (start, last) = (self.start(self.ends.len().saturating_sub(1)), self.ends.last_mut());
+        if let Some((end, rows)) = last
+            && follows
+            && parse(&self.entries[start..*end as usize]).is_some_and(|(last, _)| last == key)
+        {
+            *rows += 1;
+            return Ok(());
+        }
         match key {
             None => self.entries.push(0),
             Some(text) => {
@@ -45,13 +58,13 @@ impl SortedKeys {
         }
         self.entries.extend_from_slice(&rowid.to_be_bytes());
         // Entries are far shorter than 4 GiB: a record has 256 MiB at most.
-        self.ends.push(self.entries.len() as u32);
+        self.ends.push((self.entries.len() as u32, 1));
         if self.entries.len() >= MOST_BYTES { self.spill(inputs) } else { Ok(()) }
     }
 
     fn spill(&mut self, inputs: &dyn Inputs) -> Result<()> {
         let mut run = RunWriter::new();
-        self.each_sorted(&mut |entry| run.push(entry, &[]))?;
+        self.each_sorted(&mut |entry, rows| run.push(entry, &rows.to_be_bytes()))?;
         let bytes = run.finish();
         let scratch = match &self.scratch {
             Some(scratch) => scratch,
@@ -67,9 +80,9 @@ impl SortedKeys {
 
     /// Hands out every key and rowid in order.
     pub fn each(mut self, take: &mut TakeKey<'_>) -> Result<()> {
-        let mut entry = |entry: &[u8]| {
-            let (key, rowid) = parse(entry).ok_or_else(|| Error::internal("an index entry is too short"))?;
-            take(key, rowid)
+        let mut entry = |entry: &[u8], rows: u32| {
+            let (key, first) = parse(entry).ok_or_else(|| Error::internal("an index entry is too short"))?;
+            (first..first + i64::from(rows)).try_for_each(|rowid| take(key, rowid))
         };
         let Some(scratch) = self.scratch.take() else { return self.each_sorted(&mut entry) };
         let spilled = self
@@ -77,24 +90,26 @@ impl SortedKeys {
             .iter()
             .map(|run| Box::new(Range { file: scratch.clone(), offset: run.offset, end: run.end }) as RunBytes);
         let mut last = RunWriter::new();
-        self.each_sorted(&mut |entry| last.push(entry, &[]))?;
+        self.each_sorted(&mut |entry, rows| last.push(entry, &rows.to_be_bytes()))?;
         let last = Box::new(io::Cursor::new(last.finish())) as RunBytes;
         let mut merged = Merged::of_runs(spilled.chain([last]).collect())?;
-        while let Some((key, _)) = merged.next_bytes()? {
-            entry(key)?;
+        while let Some((key, rows)) = merged.next_bytes()? {
+            let rows = rows.try_into().map_err(|_| Error::internal("an index entry has no number of rows"))?;
+            entry(key, u32::from_be_bytes(rows))?;
         }
         Ok(())
     }
 
-    fn each_sorted(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let entry = |number: u32| {
-            let start = number.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
-            &self.entries[start as usize..self.ends[number as usize] as usize]
-        };
+    fn start(&self, number: usize) -> usize {
+        number.checked_sub(1).map_or(0, |before| self.ends[before].0 as usize)
+    }
+
+    fn each_sorted(&self, take: &mut dyn FnMut(&[u8], u32) -> Result<()>) -> Result<()> {
+        let entry = |number: u32| &self.entries[self.start(number as usize)..self.ends[number as usize].0 as usize];
         let mut order: Vec<(u64, u32)> =
             (0..self.ends.len() as u32).map(|number| (head(entry(number)), number)).collect();
         order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| entry(a.1).cmp(entry(b.1))));
-        order.into_iter().try_for_each(|(_, number)| take(entry(number)))
+        order.into_iter().try_for_each(|(_, number)| take(entry(number), self.ends[number as usize].1))
     }
 }
 

@@ -1,7 +1,6 @@
 //! The standard tables: a snapshot's TSV files as they are, every cell its raw text.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::io::Read;
 use std::ops::Range;
 
@@ -10,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::edx::table::{Dialect, Records, fields, header};
 use crate::error::{Error, Result};
-use crate::recipe::database::bulk::{Bulk, Rows};
+use crate::recipe::database::bulk::{Bulk, Number};
 use crate::recipe::database::columns::{Layout, Shown, Union, quoted};
 use crate::recipe::database::{is_missing, leading, run};
 use crate::recipe::derived::Scope;
@@ -81,7 +80,7 @@ pub fn plan(
 /// `files` as in `plan`. One that turns out to be no table after all is handed back: its rows so far are in the table.
 /// Memory: the longest row.
 pub fn import(
-    bulk: &Bulk<'_>,
+    bulk: &mut Bulk<'_>,
     scope: &Scope,
     planned: Planned,
     files: &mut [JoinInput<'_>],
@@ -136,7 +135,7 @@ fn create(connection: &Connection, leading: &[&str], table: &str, union: &Union)
 }
 
 fn rows(
-    bulk: &Bulk<'_>,
+    bulk: &mut Bulk<'_>,
     table: &str,
     leading: &[&str],
     file: &mut JoinInput<'_>,
@@ -146,8 +145,8 @@ fn rows(
 ) -> Result<()> {
     let dialect = Dialect::of_table(table);
     let mut rows = Importing {
+        table: bulk.table(table)?,
         bulk,
-        rows: bulk.table(table)?,
         dialect,
         folder: (!leading.is_empty()).then_some(file.folder.as_bytes()),
         layout,
@@ -165,9 +164,9 @@ fn rows(
     Ok(())
 }
 
-struct Importing<'a> {
-    bulk: &'a Bulk<'a>,
-    rows: &'a RefCell<Rows>,
+struct Importing<'a, 'b> {
+    bulk: &'a mut Bulk<'b>,
+    table: Number,
     dialect: Dialect,
     /// What the column `course` shows, where there is one.
     folder: Option<&'a [u8]>,
@@ -177,7 +176,7 @@ struct Importing<'a> {
     mended: &'a mut Mended,
 }
 
-impl Importing<'_> {
+impl Importing<'_, '_> {
     fn row(&mut self, record: &[u8]) -> Result<()> {
         // Once for the whole row: no cell begins or ends inside a character, since HT is a byte of none.
         if std::str::from_utf8(record).is_err() || memchr(0, record).is_some() {
@@ -197,17 +196,14 @@ impl Importing<'_> {
             count += 1;
             start += cell.len() + 1;
         }
-        let mut rows = self.rows.borrow_mut();
-        if let Some(folder) = self.folder {
-            rows.push(Value::Text(folder));
-        }
-        for place in &self.places {
-            rows.push(place.clone().map_or(Value::Null, |place| Value::Text(&record[place])));
-        }
-        drop(rows);
+        let cells = self.places.iter().map(|place| match place {
+            Some(place) => Value::Text(&record[place.clone()]),
+            None => Value::Null,
+        });
+        self.bulk.push(self.table, self.folder.map(Value::Text).into_iter().chain(cells))?;
         self.mended.short_rows += u64::from(count < self.layout.len());
         self.mended.long_rows += u64::from(count > self.layout.len());
-        self.bulk.end_row(self.rows)
+        Ok(())
     }
 
     /// The row with U+FFFD for what is no UTF-8, and U+2400 for NUL, at which SQLite's readers end a text.

@@ -5,7 +5,8 @@ use super::*;
 use crate::decode::Layers;
 use crate::edx::course_run::CourseId;
 use crate::edx::window::{Window, date};
-use crate::recipe::{Content, Part, Slot};
+use crate::recipe::testing::Kept;
+use crate::recipe::{Content, Part};
 use crate::source::{ETag, ObjectId, ObjectKey};
 use crate::sqlite::ScratchSpace;
 use crate::sqlite::testing::Memory;
@@ -40,21 +41,6 @@ impl Inputs for Given {
 
     fn scratch(&self) -> Arc<dyn ScratchSpace> {
         Memory::space()
-    }
-}
-
-#[derive(Default)]
-struct Whole(Vec<u8>);
-
-impl Outputs for Whole {
-    fn create(&mut self, output: &Output) -> Result<Slot> {
-        assert_eq!(*output, Output::Whole);
-        Ok(Slot(0))
-    }
-
-    fn append(&mut self, _: Slot, bytes: &[u8]) -> Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
     }
 }
 
@@ -104,16 +90,16 @@ fn sheet_of(content: &[u8], table: &str) -> String {
 fn a_course_has_its_tables_in_order_and_says_what_is_missing() {
     let mut given = Given::default();
     let database = of_course(&mut given);
-    let mut out = Whole::default();
+    let mut out = Kept::default();
     let summary = make(&database, &given, &mut out).expect("makes");
     let first = ["auth_userprofile", STUDENTMODULE, "student_courseenrollment", FORUM[0], FORUM[1], "video_activity"];
     assert_eq!(summary.members[..6], first);
     assert_eq!(summary.members[summary.members.len() - 2..], [AXIS, ABOUT]);
     let skipped: Vec<_> = summary.skipped.iter().map(|(table, _)| table.as_str()).collect();
     assert_eq!(skipped, ["wiki_article", "wiki_articlerevision"]);
-    assert_eq!(sheet_of(&out.0, "auth_userprofile"), "id,user_id,city\r\n77,1001,Gbg\r\n78,1002,\r\n");
+    assert_eq!(sheet_of(&out.whole(), "auth_userprofile"), "id,user_id,city\r\n77,1001,Gbg\r\n78,1002,\r\n");
     assert_eq!(
-        sheet_of(&out.0, ABOUT),
+        sheet_of(&out.whole(), ABOUT),
         "key,value\r\nschema_version,1\r\nscope,course\r\ncourse,A\r\ncourse_id,UniX/BIO-1.2x/2014_T1\r\n\
          window,2015-01-01_\r\nsnapshot,2015-08-30\r\ndays,0\r\nevents,0\r\nmissing_tables,\"certificates_generatedcertificate, \
          student_languageproficiency, user_api_usercoursetag, wiki_article, wiki_articlerevision\"\r\nshort_rows,1\r\n\
@@ -125,12 +111,12 @@ fn a_course_has_its_tables_in_order_and_says_what_is_missing() {
 fn the_organisation_has_courses_one_after_the_other_and_no_studentmodule() {
     let mut given = Given::default();
     let database = of_organisation(&mut given);
-    let mut out = Whole::default();
+    let mut out = Kept::default();
     let summary = make(&database, &given, &mut out).expect("makes");
     assert!(!summary.members.iter().any(|table| table == STUDENTMODULE));
     assert_eq!(summary.skipped[0].0, "A/wiki_article");
-    assert_eq!(sheet_of(&out.0, "student_courseenrollment"), "course,id,user_id\r\nA,1,1001\r\nB,1,1001\r\n");
-    let about = sheet_of(&out.0, ABOUT);
+    assert_eq!(sheet_of(&out.whole(), "student_courseenrollment"), "course,id,user_id\r\nA,1,1001\r\nB,1,1001\r\n");
+    let about = sheet_of(&out.whole(), ABOUT);
     assert!(about.contains("\r\nscope,organisation\r\ncourses,2\r\nwindow,_\r\n"), "{about}");
     assert!(about.contains("\r\nshort_rows,2\r\n") && about.contains("B/wiki_articlerevision"), "{about}");
     assert!(
@@ -139,7 +125,7 @@ fn the_organisation_has_courses_one_after_the_other_and_no_studentmodule() {
                 .members
                 .iter()
                 .filter(|table| *table != ABOUT)
-                .all(|table| { sheet_of(&out.0, table).starts_with("course,") })
+                .all(|table| { sheet_of(&out.whole(), table).starts_with("course,") })
     );
 }
 
@@ -148,9 +134,9 @@ fn equal_inputs_give_equal_bytes() {
     let make_once = || {
         let mut given = Given::default();
         let database = of_organisation(&mut given);
-        let mut out = Whole::default();
+        let mut out = Kept::default();
         make(&database, &given, &mut out).expect("makes");
-        out.0
+        out.whole().to_vec()
     };
     let bytes = make_once();
     assert!(bytes == make_once());
@@ -163,10 +149,10 @@ fn without_a_snapshot_the_tables_from_events_are_there() {
     let mut database = of_course(&mut Given::default());
     let course = &mut database.courses[0];
     (course.tables, course.forum, course.structure, course.snapshot) = (Vec::new(), None, None, None);
-    let mut out = Whole::default();
+    let mut out = Kept::default();
     let summary = make(&database, &Given::default(), &mut out).expect("makes");
     assert_eq!(summary.members[0], "video_activity");
-    assert!(sheet_of(&out.0, ABOUT).contains("discussion_forum_activity_ng, course_axis"));
+    assert!(sheet_of(&out.whole(), ABOUT).contains("discussion_forum_activity_ng, course_axis"));
     assert!(summary.skipped.is_empty());
 }
 
@@ -177,7 +163,7 @@ fn passing_trouble_and_the_lack_of_a_key_for_everything_fail_the_run() {
     for content in given.0.values_mut() {
         *content = Err(Error::new(ErrorKind::NoSecretKey, "no secret key"));
     }
-    let failed = |given: &Given| make(&database, given, &mut Whole::default()).err().map(|error| error.kind());
+    let failed = |given: &Given| make(&database, given, &mut Kept::default()).err().map(|error| error.kind());
     assert_eq!(failed(&given), Some(ErrorKind::NoSecretKey));
     let structure = database.courses[0].structure.as_ref().expect("was given");
     given.0.insert(structure.clone(), Ok(STRUCTURE.into()));
@@ -190,13 +176,13 @@ fn passing_trouble_and_the_lack_of_a_key_for_everything_fail_the_run() {
 fn a_sheet_is_read_from_the_database() {
     let mut given = Given::default();
     let database = Arc::new(of_course(&mut given));
-    let mut out = Whole::default();
+    let mut out = Kept::default();
     make(&database, &given, &mut out).expect("makes");
     let artifact = Artifact { recipe: Recipe::Database(Arc::clone(&database)), output: Output::Whole };
-    given.0.insert(artifact, Ok(out.0));
-    let mut sheet = Whole::default();
+    given.0.insert(artifact, Ok(out.whole().to_vec()));
+    let mut sheet = Kept::default();
     make_sheet(&database, AXIS, &given, &mut sheet).expect("makes");
-    assert!(String::from_utf8(sheet.0).expect("UTF-8").ends_with("\r\nr,course,,,,,,,,,\r\n"));
-    let missing = make_sheet(&database, "wiki_article", &given, &mut Whole::default());
+    assert!(String::from_utf8(sheet.whole().to_vec()).expect("UTF-8").ends_with("\r\nr,course,,,,,,,,,\r\n"));
+    let missing = make_sheet(&database, "wiki_article", &given, &mut Kept::default());
     assert_eq!(missing.err().map(|error| error.kind()), Some(ErrorKind::NotFound));
 }

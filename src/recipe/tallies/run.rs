@@ -74,7 +74,17 @@ impl RunWriter {
 }
 
 fn shared_bytes(one: &[u8], other: &[u8]) -> usize {
-    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+    let (words, _) = one.as_chunks::<8>();
+    let (other_words, _) = other.as_chunks::<8>();
+    let mut shared = 0;
+    for (word, other_word) in words.iter().zip(other_words) {
+        let differing = u64::from_le_bytes(*word) ^ u64::from_le_bytes(*other_word);
+        if differing != 0 {
+            return shared + differing.trailing_zeros() as usize / 8;
+        }
+        shared += 8;
+    }
+    shared + one[shared..].iter().zip(&other[shared..]).take_while(|(one, other)| one == other).count()
 }
 
 /// Reads a run in bounded memory: 48 KiB and the longest record.

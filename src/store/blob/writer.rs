@@ -25,13 +25,26 @@ pub enum Keep {
     IfRoom,
 }
 
-/// Takes a content from its first byte to its last. Dropped before `publish`, it leaves nothing behind.
+/// Takes a content from its first byte to its last, or its front last. Dropped before `publish`, it leaves nothing behind.
 pub struct BlobWriter {
     shared: Arc<Shared>,
     temporary: Option<Arc<Temporary>>,
     /// At most one chunk; grown only as far as needed, since hundreds of writers may be open at once.
     buffer: Vec<u8>,
-    submitted: u64,
+    /// The index of the buffer's chunk. Only ever one chunk is sealed under an index: it is the nonce.
+    next: u64,
+    front: Front,
+}
+
+/// The chunks that come after all others.
+#[derive(Clone, Copy)]
+enum Front {
+    /// There are none: what is appended is in order.
+    None,
+    /// So many are left for later.
+    Left { chunks: u64 },
+    /// They are being written; behind them the content is complete, and ends at `plain_bytes`.
+    Returned { chunks: u64, plain_bytes: u64 },
 }
 
 impl BlobWriter {
@@ -49,7 +62,38 @@ impl BlobWriter {
             progress: Mutex::new(progress),
             idle: Condvar::new(),
         };
-        Ok(BlobWriter { shared: Arc::new(shared), temporary: None, buffer: Vec::new(), submitted: 0 })
+        Ok(BlobWriter { shared: Arc::new(shared), temporary: None, buffer: Vec::new(), next: 0, front: Front::None })
+    }
+
+    /// Leaves at least `bytes` for last; how many it are. Comes before everything that is appended, and once.
+    pub fn leave_front(&mut self, bytes: u64) -> Result<u64> {
+        if !matches!(self.front, Front::None) || self.plain_bytes() > 0 {
+            return Err(Error::internal("a content's front was left after its beginning"));
+        }
+        let chunks = bytes.div_ceil(CHUNK_BYTES as u64);
+        if chunks > 0 {
+            (self.next, self.front) = (chunks, Front::Left { chunks });
+        }
+        Ok(chunks * CHUNK_BYTES as u64)
+    }
+
+    /// Goes on at the first byte. What was left is to be filled exactly, if anything lies behind it. Errors: as `append`.
+    pub fn return_to_front(&mut self) -> Result<()> {
+        let Front::Left { chunks } = self.front else { return Err(Error::internal("a content's front was not left")) };
+        let plain_bytes = self.plain_bytes();
+        if self.buffer.is_empty() {
+            self.front = Front::None;
+        } else {
+            self.submit(Piece::LastChunk(self.next))?;
+            self.front = Front::Returned { chunks, plain_bytes };
+        }
+        self.next = 0;
+        Ok(())
+    }
+
+    /// Where the next byte goes.
+    fn plain_bytes(&self) -> u64 {
+        self.next * CHUNK_BYTES as u64 + self.buffer.len() as u64
     }
 
     /// Appends to the content. Errors: `CacheFull`, also for bytes appended before; local I/O.
@@ -57,9 +101,15 @@ impl BlobWriter {
         if self.shared.stopped.load(Ordering::Relaxed) {
             self.shared.check()?;
         }
+        if let Front::Returned { chunks, .. } = self.front
+            && self.plain_bytes() + bytes.len() as u64 > chunks * CHUNK_BYTES as u64
+        {
+            return Err(Error::internal("a content's front is longer than what was left for it"));
+        }
         while !bytes.is_empty() {
             if self.buffer.len() == CHUNK_BYTES {
-                self.submit_full()?;
+                self.submit(Piece::Chunk(self.next))?;
+                self.next += 1;
             }
             let (now, later) = bytes.split_at(bytes.len().min(CHUNK_BYTES - self.buffer.len()));
             let needed = self.buffer.len() + now.len();
@@ -77,9 +127,15 @@ impl BlobWriter {
     ///
     /// Errors: `CacheFull`, local I/O.
     pub fn finish(mut self) -> Result<Draft> {
-        let plain_bytes = self.submitted * CHUNK_BYTES as u64 + self.buffer.len() as u64;
+        let (last, plain_bytes) = match self.front {
+            Front::None => (Piece::LastChunk(self.next), self.plain_bytes()),
+            Front::Returned { chunks, plain_bytes } if self.plain_bytes() == chunks * CHUNK_BYTES as u64 => {
+                (Piece::Chunk(self.next), plain_bytes)
+            }
+            _ => return Err(Error::internal("a content's front is not filled")),
+        };
         if plain_bytes > 0 {
-            self.job(Piece::LastChunk(self.submitted))?.run();
+            self.job(last)?.run();
         }
         let mut progress = self.shared.wait_idle();
         if let Some(error) = &progress.error {
@@ -100,9 +156,9 @@ impl BlobWriter {
         Ok(Draft { shared: Arc::clone(&self.shared), kept, table })
     }
 
-    fn submit_full(&mut self) -> Result<()> {
-        let job = self.job(Piece::Chunk(self.submitted))?;
-        self.submitted += 1;
+    /// Hands the buffer to whoever seals it.
+    fn submit(&mut self, piece: Piece) -> Result<()> {
+        let job = self.job(piece)?;
         self.buffer = self.shared.shelf.spare_buffer();
         if let Err(task) = self.shared.shelf.pool.offer(Box::new(move || job.run())) {
             task();

@@ -1,20 +1,17 @@
 //! Rows on their way into one table: what of the present one has been collected.
 
-use std::cell::RefCell;
-
 use jiff::Span;
 use jiff::civil::{Date, date};
 
 use crate::error::{Error, Result};
-use crate::recipe::database::bulk::{Bulk, Rows};
+use crate::recipe::database::bulk::{Bulk, Number};
 use crate::recipe::database::events::schema::Table;
 use crate::recipe::tallies::record::Time;
 use crate::sqlite::record::Value;
 
 /// A row of one table. Columns count from 0 behind `course`; a value stays for the next rows until it is set anew.
-pub(super) struct Insert<'a> {
-    bulk: &'a Bulk<'a>,
-    rows: &'a RefCell<Rows>,
+pub(super) struct Insert {
+    table: Number,
     cells: Vec<Cell>,
     /// Where column 0 is among the cells.
     first: usize,
@@ -27,13 +24,13 @@ enum Cell {
     Text(String),
 }
 
-impl<'a> Insert<'a> {
-    pub fn new(bulk: &'a Bulk<'a>, table: &Table, course: &str) -> Result<Self> {
+impl Insert {
+    pub fn new(bulk: &Bulk<'_>, table: &Table, course: &str) -> Result<Self> {
         let mut cells: Vec<Cell> = (0..table.columns()).map(|_| Cell::Null).collect();
         if table.has_course() {
             cells[0] = Cell::Text(course.to_owned());
         }
-        Ok(Insert { bulk, rows: bulk.table(&table.name)?, cells, first: usize::from(table.has_course()) })
+        Ok(Insert { table: bulk.table(&table.name)?, cells, first: usize::from(table.has_course()) })
     }
 
     pub fn text(&mut self, column: usize, value: &str) {
@@ -74,18 +71,15 @@ impl<'a> Insert<'a> {
         self.cells[self.first + column] = Cell::Null;
     }
 
-    pub fn execute(&mut self) -> Result<()> {
-        let mut rows = self.rows.borrow_mut();
-        for cell in &self.cells {
-            rows.push(match cell {
-                Cell::Null => Value::Null,
-                Cell::Integer(number) => Value::Integer(*number),
-                Cell::Real(number) => Value::Real(*number),
-                Cell::Text(text) => Value::Text(text.as_bytes()),
-            });
-        }
-        drop(rows);
-        self.bulk.end_row(self.rows)
+    /// Adds the row.
+    pub fn execute(&mut self, bulk: &mut Bulk<'_>) -> Result<()> {
+        let cells = self.cells.iter().map(|cell| match cell {
+            Cell::Null => Value::Null,
+            Cell::Integer(number) => Value::Integer(*number),
+            Cell::Real(number) => Value::Real(*number),
+            Cell::Text(text) => Value::Text(text.as_bytes()),
+        });
+        bulk.push(self.table, cells)
     }
 }
 
@@ -105,7 +99,7 @@ impl<'a> Key<'a> {
 
 /// Rows of counts: those of one key, which are to come together, are one row.
 pub(super) struct CountRows<'a> {
-    insert: Insert<'a>,
+    insert: Insert,
     names: &'a [String],
     first: usize,
     /// Where the last name was: those of a row come in order.
@@ -120,7 +114,7 @@ pub(super) struct CountRows<'a> {
 }
 
 impl<'a> CountRows<'a> {
-    pub fn new(bulk: &'a Bulk<'a>, table: &'a Table, course: &str) -> Result<Self> {
+    pub fn new(bulk: &Bulk<'_>, table: &'a Table, course: &str) -> Result<Self> {
         Ok(CountRows {
             insert: Insert::new(bulk, table, course)?,
             names: &table.names,
@@ -135,9 +129,9 @@ impl<'a> CountRows<'a> {
     }
 
     /// Ends the row of another key. Errors: the name has no column.
-    pub fn add_named(&mut self, key: Key<'_>, name: &str, count: u64) -> Result<()> {
+    pub fn add_named(&mut self, bulk: &mut Bulk<'_>, key: Key<'_>, name: &str, count: u64) -> Result<()> {
         let column = self.column(name)?;
-        self.begin(key)?;
+        self.begin(bulk, key)?;
         self.add(column, count);
         Ok(())
     }
@@ -153,13 +147,13 @@ impl<'a> CountRows<'a> {
     }
 
     /// Ends the row of another key, and begins this one's.
-    pub fn begin(&mut self, key: Key<'_>) -> Result<()> {
+    pub fn begin(&mut self, bulk: &mut Bulk<'_>, key: Key<'_>) -> Result<()> {
         let same_user = self.user.as_deref() == Some(key.user);
         let same_video = self.video.as_deref() == key.video;
         if same_user && same_video && self.compartment == key.compartment {
             return Ok(());
         }
-        self.flush()?;
+        self.flush(bulk)?;
         if !same_user {
             self.insert.text(0, key.user);
             replace(&mut self.user, Some(key.user));
@@ -185,14 +179,14 @@ impl<'a> CountRows<'a> {
     }
 
     /// Writes the row that has begun.
-    pub fn flush(&mut self) -> Result<()> {
+    pub fn flush(&mut self, bulk: &mut Bulk<'_>) -> Result<()> {
         if self.user.is_none() {
             return Ok(());
         }
         for &column in &self.counted {
             self.insert.count(self.first + column, self.counts[column]);
         }
-        self.insert.execute()?;
+        self.insert.execute(bulk)?;
         for &column in &self.counted {
             self.insert.null(self.first + column);
             self.counts[column] = 0;
@@ -204,7 +198,7 @@ impl<'a> CountRows<'a> {
 
 /// A survey's rows: a user's records, which are to come together, are one row.
 pub(super) struct AnswerRows<'a> {
-    insert: Insert<'a>,
+    insert: Insert,
     names: &'a [String],
     first: usize,
     answered: Vec<usize>,
@@ -213,16 +207,23 @@ pub(super) struct AnswerRows<'a> {
 }
 
 impl<'a> AnswerRows<'a> {
-    pub fn new(bulk: &'a Bulk<'a>, table: &'a Table, course: &str) -> Result<Self> {
+    pub fn new(bulk: &Bulk<'_>, table: &'a Table, course: &str) -> Result<Self> {
         let insert = Insert::new(bulk, table, course)?;
         Ok(AnswerRows { insert, names: &table.names, first: table.first_name(), answered: Vec::new(), user: None })
     }
 
     /// Ends the row of another user. `column` None: `time` is that of the latest check. Columns that were cut are
     /// passed over.
-    pub fn add(&mut self, user: &str, column: Option<&str>, time: Time, value: Option<&str>) -> Result<()> {
+    pub fn add(
+        &mut self,
+        bulk: &mut Bulk<'_>,
+        user: &str,
+        column: Option<&str>,
+        time: Time,
+        value: Option<&str>,
+    ) -> Result<()> {
         if self.user.as_deref() != Some(user) {
-            self.flush()?;
+            self.flush(bulk)?;
             self.insert.text(0, user);
             self.insert.null(1);
             replace(&mut self.user, Some(user));
@@ -239,11 +240,11 @@ impl<'a> AnswerRows<'a> {
     }
 
     /// Writes the row that has begun.
-    pub fn flush(&mut self) -> Result<()> {
+    pub fn flush(&mut self, bulk: &mut Bulk<'_>) -> Result<()> {
         if self.user.is_none() {
             return Ok(());
         }
-        self.insert.execute()?;
+        self.insert.execute(bulk)?;
         for column in self.answered.drain(..) {
             self.insert.null(self.first + column);
         }

@@ -7,10 +7,10 @@ use rusqlite::types::ValueRef;
 use super::{EventCounts, EventTables, Kind};
 use crate::error::Result;
 use crate::recipe::database::bulk::Bulk;
-use crate::recipe::database::bulk::tests::finished;
+use crate::recipe::database::bulk::tests::sound;
 use crate::recipe::tallies::record::{CheckValues, Counted, Page, Record, Records, Survey};
 use crate::recipe::testing::MemoryInputs;
-use crate::sqlite::testing::Memory;
+use crate::sqlite::testing::{Bytes, Memory};
 use crate::sqlite::{Building, Reading};
 
 struct Listed<'r>(std::slice::Iter<'r, Record<'r>>);
@@ -43,12 +43,14 @@ impl Made {
         }
         tables.create(building.connection(), &taken).expect("tables can be created");
         let given = MemoryInputs::default();
-        let bulk = Bulk::begin(building, &given).expect("the schema is complete");
+        let mut file = Bytes::default();
+        let mut bulk = Bulk::begin(building, &given, &mut file).expect("the schema is complete");
         for (course, records) in courses {
-            tables.write(&bulk, course, &titles, &mut Listed(records.iter())).expect("rows can be written");
+            tables.write(&mut bulk, course, &titles, &mut Listed(records.iter())).expect("rows can be written");
         }
         let counts = tables.counts().expect("tables are created");
-        Made { names: tables.table_names(), reading: finished(bulk), counts }
+        bulk.finish().expect("memory does not fail");
+        Made { names: tables.table_names(), reading: sound(file), counts }
     }
 
     fn course(records: Vec<Record<'_>>) -> Self {
@@ -204,10 +206,11 @@ fn a_name_that_was_not_announced_is_an_error() {
     let mut tables = EventTables::new(Kind::Course);
     tables.create(building.connection(), &BTreeSet::new()).expect("tables can be created");
     let given = MemoryInputs::default();
-    let bulk = Bulk::begin(building, &given).expect("the schema is complete");
+    let mut file = Bytes::default();
+    let mut bulk = Bulk::begin(building, &given, &mut file).expect("the schema is complete");
     for record in [video("1", None, "x", 1), step("1", "v", 0, "x", 1), check("p", "1", None, CheckValues::default())] {
         let records = [record];
-        assert!(tables.write(&bulk, "c", &HashMap::new(), &mut Listed(records.iter())).is_err());
+        assert!(tables.write(&mut bulk, "c", &HashMap::new(), &mut Listed(records.iter())).is_err());
     }
 }
 

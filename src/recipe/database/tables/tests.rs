@@ -2,11 +2,11 @@ use std::io::{self, Cursor};
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::recipe::database::bulk::tests::finished;
+use crate::recipe::database::bulk::tests::sound;
 use crate::recipe::database::sheet::tests::csv;
 use crate::recipe::joined::Opener;
 use crate::recipe::testing::MemoryInputs;
-use crate::sqlite::testing::Memory;
+use crate::sqlite::testing::{Bytes, Memory};
 use crate::sqlite::{Building, Reading};
 
 type Files<'a> = &'a [(&'a str, Result<&'a [u8]>)];
@@ -28,11 +28,13 @@ fn imported(scope: &Scope, table: &'static str, files: Files<'_>) -> Result<Impo
     let (mut mended, mut unusable) = (Mended::default(), Vec::new());
     let planned = plan(building.connection(), scope, table, &mut inputs, &mut unusable)?;
     let given = MemoryInputs::default();
-    let bulk = Bulk::begin(building, &given)?;
+    let mut file = Bytes::default();
+    let mut bulk = Bulk::begin(building, &given, &mut file)?;
     if let Some(planned) = planned {
-        assert!(import(&bulk, scope, planned, &mut inputs, &mut mended)?.is_none());
+        assert!(import(&mut bulk, scope, planned, &mut inputs, &mut mended)?.is_none());
     }
-    let reading = finished(bulk);
+    bulk.finish()?;
+    let reading = sound(file);
     let unusable = unusable.into_iter().map(|(folder, error)| (folder, error.kind())).collect();
     Ok(Imported { reading, mended, unusable })
 }
@@ -176,7 +178,9 @@ fn a_file_that_fails_behind_its_header_is_handed_back() {
     let (mut mended, mut unusable) = (Mended::default(), Vec::new());
     let planned = plan(building.connection(), &scope, "wiki_article", &mut files, &mut unusable).expect("a header");
     let given = MemoryInputs::default();
-    let bulk = Bulk::begin(building, &given).expect("a schema");
-    let back = import(&bulk, &scope, planned.expect("a table"), &mut files, &mut mended).expect("no passing trouble");
+    let mut file = Bytes::default();
+    let mut bulk = Bulk::begin(building, &given, &mut file).expect("a schema");
+    let back =
+        import(&mut bulk, &scope, planned.expect("a table"), &mut files, &mut mended).expect("no passing trouble");
     assert_eq!(back.map(|(folder, error)| (folder, error.kind())), Some(("A".to_owned(), ErrorKind::Corrupt)));
 }
