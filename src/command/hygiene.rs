@@ -7,6 +7,7 @@ use crate::error::Result;
 /// No core file, no reading of our memory by the user's other processes, no file that others can read.
 pub fn harden() -> Result<()> {
     raise_open_files();
+    give_back_large_lists();
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `none` is a valid rlimit; prctl and umask take numbers.
     let failed = unsafe {
@@ -28,6 +29,16 @@ fn raise_open_files() {
     };
     if !raised {
         tracing::debug!("the limit of open files stays as it is");
+    }
+}
+
+/// Has lists of a mebibyte and more mapped and unmapped each by itself. Else the allocator takes the largest that was
+/// freed for the usual, and keeps room for it in the arena of every thread that has listed a folder of many days.
+fn give_back_large_lists() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt takes numbers, and may be called at any time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20);
     }
 }
 
