@@ -3,7 +3,7 @@
 //! A day that cannot be read is left out and named, so that one damaged object takes no course away; it is tried once
 //! in each mount. Days that cannot be reached are waited for, or are an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,8 @@ use lru::LruCache;
 
 use crate::catalog::Catalog;
 use crate::catalog::courses::Course;
-use crate::edx::course_run::CourseId;
+use crate::catalog::day_log::DayLog;
+use crate::edx::course_run::{CourseId, Site};
 use crate::edx::window::Window;
 use crate::engine::size::{Size, stand_in};
 use crate::engine::wait::Wait;
@@ -20,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::derived::{
     CourseInputs, Database, Fold, Late, LateFile, Learner, LearnerLines, Roster, Scope, TalliedDay,
 };
+use crate::recipe::make::Tallied;
 use crate::recipe::{Artifact, Output, Part, Recipe};
 use crate::tree::inputs::snapshot_inputs;
 use crate::volume::organisation::Organisation;
@@ -43,8 +45,6 @@ struct Days {
     tallied: Vec<TalliedDay>,
     unreadable: Vec<Date>,
     missing: Vec<Artifact>,
-    /// Bytes of its slices.
-    bytes: u64,
 }
 
 /// What was found for the last few scopes.
@@ -65,6 +65,20 @@ impl Default for Resolved {
 }
 
 impl Organisation {
+    /// What `late` comes to; None where its course is gone, and while days have to be tallied for it: the everyday
+    /// answer of a mount that has decoded little, and one that looks at few days.
+    pub(super) fn resolved_late(&self, late: &Late) -> Option<Artifact> {
+        let catalog = self.records.catalog();
+        let is_known = self.remembered(&catalog, &late.scope, late.window).is_some();
+        if !is_known && self.undecided_days(&catalog, &late.scope, late.window).next().is_some() {
+            return None;
+        }
+        match self.resolve_late(late)? {
+            Resolution::Known(artifact) => Some(artifact),
+            Resolution::Missing(_) => None,
+        }
+    }
+
     /// What `late` comes to; None where its course is gone.
     pub(super) fn resolve_late(&self, late: &Late) -> Option<Resolution> {
         let whole = |recipe| Resolution::Known(Artifact { recipe, output: Output::Whole });
@@ -136,7 +150,6 @@ impl Organisation {
         let mut bytes: u64 = 1 << 20;
         for course in courses {
             let inputs = course_inputs(course, &late.scope, late.window);
-            let days = self.days_of(&catalog, course, late.window);
             let of_course = match &late.file {
                 LateFile::Sheet(table) if inputs.tables.iter().any(|(name, _)| name == table) => {
                     let same = inputs.tables.iter().filter(|(name, _)| name == table);
@@ -147,7 +160,7 @@ impl Organisation {
                     let tables = inputs.tables.iter().map(|(_, artifact)| artifact);
                     let all = tables.chain(&inputs.forum).chain(&inputs.structure);
                     let table_bytes = all.map(table_bytes).fold(0, u64::saturating_add);
-                    table_bytes.saturating_mul(2).saturating_add(4 * days.bytes)
+                    table_bytes.saturating_mul(2).saturating_add(4 * self.slice_bytes(&catalog, course, late.window))
                 }
             };
             bytes = bytes.saturating_add(of_course);
@@ -217,6 +230,9 @@ impl Organisation {
     pub(super) fn roster(&self, folder: &str) -> Option<Option<Artifact>> {
         let catalog = self.records.catalog();
         let course = catalog.course(folder)?;
+        if self.undecided_days(&catalog, &Scope::Course(folder.into()), Window::ALL).next().is_some() {
+            return None;
+        }
         let days = self.days_of(&catalog, course, Window::ALL);
         if !days.missing.is_empty() {
             return None;
@@ -273,16 +289,17 @@ impl Organisation {
         if let Scope::Course(folder) = scope {
             catalog.course(folder)?;
         }
-        let (place, unreadable) = ((scope.clone(), window), self.records.unreadable_version());
-        let mut resolved = self.resolved.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = resolved.get(&place)
-            && Arc::ptr_eq(&found.catalog, &catalog)
-            && found.unreadable == unreadable
-        {
-            return Some(Ok(found.database.clone()));
+        if let Some(database) = self.remembered(&catalog, scope, window) {
+            return Some(Ok(database));
         }
-        drop(resolved);
-        let mut missing = Vec::new();
+        let (place, unreadable) = ((scope.clone(), window), self.records.unreadable_version());
+        let mut missing: Vec<_> = self
+            .undecided_days(&catalog, scope, window)
+            .map(|log| whole(self.tallies_of(&Part::whole(log.object.clone()), self.rule)))
+            .collect();
+        if !missing.is_empty() {
+            return Some(Err(missing));
+        }
         let mut courses = Vec::new();
         for course in courses_of(&catalog, scope) {
             let days = self.days_of(&catalog, course, window);
@@ -291,13 +308,10 @@ impl Organisation {
             courses.push(CourseInputs { folds, unreadable: days.unreadable, ..course_inputs(course, scope, window) });
         }
         if !missing.is_empty() {
-            // Courses of one site need the same days.
-            let mut seen = std::collections::HashSet::new();
-            missing.retain(|artifact| seen.insert(artifact.clone()));
             return Some(Err(missing));
         }
         let database = Arc::new(Database { scope: scope.clone(), window, courses });
-        resolved = self.resolved.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resolved = self.resolved.0.lock().unwrap_or_else(PoisonError::into_inner);
         resolved.put(place, Found { catalog, unreadable, database: database.clone() });
         Some(Ok(database))
     }
@@ -316,23 +330,67 @@ impl Organisation {
         folds
     }
 
+    /// A scope's database as it was found last, if nothing has changed since.
+    fn remembered(&self, catalog: &Arc<Catalog>, scope: &Scope, window: Window) -> Option<Arc<Database>> {
+        let unreadable = self.records.unreadable_version();
+        let mut resolved = self.resolved.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = resolved.get(&(scope.clone(), window))?;
+        let is_current = Arc::ptr_eq(&found.catalog, catalog) && found.unreadable == unreadable;
+        is_current.then(|| found.database.clone())
+    }
+
+    /// Days of the sites of a scope's courses that can be read and are not tallied, oldest first: each is asked for
+    /// once, however many courses there are.
+    fn undecided_days<'a>(
+        &self,
+        catalog: &'a Catalog,
+        scope: &'a Scope,
+        window: Window,
+    ) -> impl Iterator<Item = &'a DayLog> {
+        let sites: BTreeSet<&Site> = courses_of(catalog, scope).map(|course| &course.site).collect();
+        let days = sites.into_iter().flat_map(move |site| catalog.days(site, window));
+        days.filter(|log| !self.is_left_out(log)).filter(|log| {
+            let look_up = || self.tallied_courses(log);
+            !self.learned.is_tallied(&log.object, self.engine.runs(), look_up)
+        })
+    }
+
+    /// Whether a day cannot be read.
+    fn is_left_out(&self, log: &DayLog) -> bool {
+        log.object.bytes == 0 || self.records.is_unreadable(&log.object)
+    }
+
+    fn tallied_courses(&self, log: &DayLog) -> Option<Vec<Tallied>> {
+        let tallies = self.tallies_of(&Part::whole(log.object.clone()), self.rule);
+        self.engine.summary(&tallies).map(|summary| summary.tallied)
+    }
+
+    /// Bytes of a course's slices, as far as its days are tallied.
+    fn slice_bytes(&self, catalog: &Catalog, course: &Course, window: Window) -> u64 {
+        let Some((id, _)) = &course.id else { return 0 };
+        let slice = |log: &DayLog| {
+            let look_up = || self.tallied_courses(log);
+            self.learned.slice(&log.object, id, self.engine.runs(), look_up).flatten()
+        };
+        let days = catalog.days(&course.site, window).filter(|log| !self.is_left_out(log));
+        days.filter_map(slice).map(|slice| slice.bytes).sum()
+    }
+
     fn days_of(&self, catalog: &Catalog, course: &Course, window: Window) -> Days {
         let mut days = Days::default();
         let nobody = CourseId::parse("course-v1:none+none+none").expect("is valid");
         let id = course.id.as_ref().map_or(&nobody, |(id, _)| id);
         for log in catalog.days(&course.site, window) {
-            let part = Part::whole(log.object.clone());
-            if part.encoded_bytes() == 0 || self.records.is_unreadable(&log.object) {
+            if self.is_left_out(log) {
                 days.unreadable.push(log.date);
                 continue;
             }
-            let tallies = Recipe::Tallies { log: part.clone(), rule: self.rule, params: self.tallies.clone() };
-            let look_up = || self.engine.summary(&tallies).map(|summary| summary.tallied);
+            let look_up = || self.tallied_courses(log);
             match self.learned.slice(&log.object, id, self.engine.runs(), look_up) {
-                None => days.missing.push(whole(tallies)),
+                None => days.missing.push(whole(self.tallies_of(&Part::whole(log.object.clone()), self.rule))),
                 Some(None) => {}
                 Some(Some(slice)) => {
-                    days.bytes += slice.bytes;
+                    let part = Part::whole(log.object.clone());
                     let (rule, params) = (self.rule, self.tallies.clone());
                     days.tallied.push(TalliedDay { log: part, rule, params, date: log.date, digest: slice.digest });
                 }

@@ -104,6 +104,24 @@ impl Learned {
         runs: u64,
         look_up: impl FnOnce() -> Option<Vec<Tallied>>,
     ) -> Option<Option<Slice>> {
+        self.tallied(log, runs, look_up, |state, day| {
+            let at = state.numbers.get(course).map(|number| day.binary_search_by_key(number, |(number, _)| *number));
+            at.and_then(Result::ok).map(|at| day[at].1)
+        })
+    }
+
+    /// Whether a day is tallied, whatever it has. As `slice`.
+    pub fn is_tallied(&self, log: &ObjectId, runs: u64, look_up: impl FnOnce() -> Option<Vec<Tallied>>) -> bool {
+        self.tallied(log, runs, look_up, |_, _| ()).is_some()
+    }
+
+    fn tallied<T>(
+        &self,
+        log: &ObjectId,
+        runs: u64,
+        look_up: impl FnOnce() -> Option<Vec<Tallied>>,
+        answer: impl FnOnce(&State, &[(u32, Slice)]) -> T,
+    ) -> Option<T> {
         let mut state = self.state();
         if let Found::ToAsk = state.tallied.find(log, runs) {
             drop(state);
@@ -113,8 +131,7 @@ impl Learned {
             state.tallied.learn(log, slices);
         }
         let day = state.tallied.known.get(log)?;
-        let at = state.numbers.get(course).map(|number| day.binary_search_by_key(number, |(number, _)| *number));
-        Some(at.and_then(Result::ok).map(|at| day[at].1))
+        Some(answer(&state, day))
     }
 
     pub fn title(&self, structure: &[u8]) -> Option<Arc<str>> {

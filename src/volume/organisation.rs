@@ -22,7 +22,7 @@ use crate::recipe::{Artifact, Output, Part, Recipe};
 use crate::store::Store;
 use crate::store::blob::Blob;
 use crate::tree::{Body, Known, Node, Page, Tree};
-use crate::volume::derived::{Resolution, Resolved};
+use crate::volume::derived::Resolved;
 use crate::volume::faults::Fault;
 use crate::volume::learned::Learned;
 use crate::volume::records::{Records, Refreshed};
@@ -116,7 +116,7 @@ impl Organisation {
         Ok(())
     }
 
-    fn tallies_of(&self, log: &Part, rule: CourseRule) -> Recipe {
+    pub(super) fn tallies_of(&self, log: &Part, rule: CourseRule) -> Recipe {
         Recipe::Tallies { log: log.clone(), rule, params: self.tallies.clone() }
     }
 
@@ -260,10 +260,7 @@ impl Organisation {
     fn resolve(&self, artifact: &Artifact) -> Option<Artifact> {
         match (&artifact.recipe, &artifact.output) {
             (Recipe::Unattributed { log, rule }, _) => self.resolve_unattributed(log, *rule),
-            (Recipe::Late(late), _) => match self.resolve_late(late)? {
-                Resolution::Known(artifact) => Some(artifact),
-                Resolution::Missing(_) => None,
-            },
+            (Recipe::Late(late), _) => self.resolved_late(late),
             (Recipe::Gzipped { content }, _) => {
                 let content = Box::new(self.resolve(content)?);
                 Some(Artifact { recipe: Recipe::Gzipped { content }, output: artifact.output.clone() })
@@ -354,10 +351,7 @@ impl Known for Organisation {
     }
 
     fn tables(&self, database: &Late) -> Option<Arc<Vec<String>>> {
-        match self.resolve_late(database)? {
-            Resolution::Known(artifact) => Some(Arc::new(self.engine.summary(&artifact.recipe)?.members)),
-            Resolution::Missing(_) => None,
-        }
+        Some(Arc::new(self.engine.summary(&self.resolved_late(database)?.recipe)?.members))
     }
 
     fn has_learner(&self, course: &str, user: &str) -> Option<bool> {
