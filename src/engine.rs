@@ -237,7 +237,8 @@ impl Engine {
         self.shared.runs.load(Ordering::Relaxed)
     }
 
-    /// Makes recipes, a few at a time, those that are not known yet or have left the cache; each with its error, if any.
+    /// Makes recipes, a few at a time, those that are not known yet or have left the cache, or whose record is damaged;
+    /// each with its error, if any.
     ///
     /// Errors: `Interrupted` by `wait`; then the others may not have been tried.
     pub fn prepare(&self, artifacts: &[Artifact], wait: Wait<'_>) -> Result<Vec<(Recipe, Error)>> {
@@ -245,7 +246,8 @@ impl Engine {
         let failed = Mutex::new(Vec::new());
         let work = || {
             while let Some(artifact) = artifacts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(error) = self.open(artifact, wait) {
+                let made = self.open(artifact, wait).and_then(|_| self.index(&artifact.recipe, wait));
+                if let Err(error) = made {
                     let stop = error.kind() == ErrorKind::Interrupted;
                     failed.lock().unwrap_or_else(PoisonError::into_inner).push((artifact.recipe.clone(), error));
                     if stop {

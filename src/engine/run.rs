@@ -228,7 +228,9 @@ impl Shared {
         let (Recipe::Day { log, rule }, Some(params)) = (recipe, &self.tallies) else { return Ok(None) };
         let tallies = Recipe::Tallies { log: log.clone(), rule: *rule, params: params.clone() };
         let key = self.ledger.recipe_key(&tallies);
-        let there = self.at_hand(&key, &Output::Whole)?.is_some() && self.at_hand(&key, &Output::Lines)?.is_some();
+        let is_at_hand = |output| Ok::<_, Error>(self.at_hand(&key, &output)?.is_some());
+        // A damaged record is as good as never made.
+        let there = self.ledger.summary(&key)?.is_some() && is_at_hand(Output::Whole)? && is_at_hand(Output::Lines)?;
         Ok((!there).then_some(tallies))
     }
 
