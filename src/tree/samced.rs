@@ -127,10 +127,9 @@ impl View<CourseScope> for Sheets {
         if !rest.is_empty() {
             return Err(missing());
         }
-        let tables = match Self::known(tree, scope) {
-            Some(known) => known.iter().cloned().collect(),
-            None => Self::expected(scope),
-        };
+        // One that turned out to be unusable stays, and says why when it is opened.
+        let mut tables = Self::expected(scope);
+        tables.extend(Self::known(tree, scope).iter().flat_map(|known| known.iter().cloned()));
         let sheets = tables.iter().map(|table| (file_name(table), LateFile::Sheet(table.as_str().into())));
         let sheets = sheets.filter(|(name, _)| is_file_name(name));
         let modified = late::modified(tree, scope);
