@@ -240,7 +240,8 @@ impl Engine {
     /// Makes recipes, a few at a time, those that are not known yet or have left the cache, or whose record is damaged;
     /// each with its error, if any.
     ///
-    /// Errors: `Interrupted` by `wait`; then the others may not have been tried.
+    /// Behind an error that the others would meet as well they are not tried: each might wait for a time-out.
+    /// Errors: `Interrupted` by `wait`.
     pub fn prepare(&self, artifacts: &[Artifact], wait: Wait<'_>) -> Result<Vec<(Recipe, Error)>> {
         let next = AtomicUsize::new(0);
         let failed = Mutex::new(Vec::new());
@@ -248,11 +249,10 @@ impl Engine {
             while let Some(artifact) = artifacts.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let made = self.open(artifact, wait).and_then(|_| self.index(&artifact.recipe, wait));
                 if let Err(error) = made {
-                    let stop = error.kind() == ErrorKind::Interrupted;
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).push((artifact.recipe.clone(), error));
-                    if stop {
-                        return;
+                    if !is_of_one_object(error.kind()) {
+                        next.store(artifacts.len(), Ordering::Relaxed);
                     }
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).push((artifact.recipe.clone(), error));
                 }
             }
         };
@@ -364,4 +364,9 @@ impl Drop for Slot<'_> {
         *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.0.freed.notify_one();
     }
+}
+
+/// Whether an error says nothing about other objects.
+fn is_of_one_object(kind: ErrorKind) -> bool {
+    kind.is_about_content() || matches!(kind, ErrorKind::Archived | ErrorKind::NotFound | ErrorKind::Changed)
 }

@@ -16,7 +16,7 @@ Try it, without any data of your own:
 A data package in S3:
   gpg --export-secret-keys czar@chalmers.example > czar.key; chmod 600 czar.key
   edxfs mount --org chalmersx --profile edx --secret-key czar.key ~/edx
-  grep -h edx.course.enrollment ~/edx/courses/ChalmersX-ChM001x-1T2015/events/*.log
+  grep -ah edx.course.enrollment ~/edx/courses/ChalmersX-ChM001x-1T2015/events/*.log
   edxfs status ~/edx
   edxfs unmount ~/edx
 

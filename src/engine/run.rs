@@ -81,7 +81,7 @@ impl Inputs for RunInputs<'_> {
     }
 
     fn scratch(&self) -> Arc<dyn ScratchSpace> {
-        Arc::new(Space(self.shared.store.clone()))
+        Arc::new(Space { store: self.shared.store.clone(), moved: self.encoded.moved.clone() })
     }
 }
 

@@ -37,8 +37,7 @@ pub fn stand_in(artifact: &Artifact) -> Size {
         Recipe::Gzipped { content } => stand_in(content).bytes(),
         Recipe::Tallies { log, .. } => log.encoded_bytes().saturating_mul(LOG_RATIO),
         Recipe::OptIn(opt_in) => {
-            let inputs = opt_in.users.iter().chain(&opt_in.profiles).chain([&opt_in.list]);
-            let bytes = inputs.map(|input| stand_in(input).bytes()).fold(0, u64::saturating_add);
+            let bytes = opt_in.files().map(|input| stand_in(input).bytes()).fold(0, u64::saturating_add);
             bytes.saturating_mul(2).saturating_add(REPORT)
         }
         _ => SMALLEST,

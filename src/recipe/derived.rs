@@ -11,6 +11,8 @@ use jiff::civil::Date;
 use crate::edx::course_run::CourseId;
 use crate::edx::tracking_log::CourseRule;
 use crate::edx::window::Window;
+use crate::recipe::database::axis::AXIS;
+use crate::recipe::database::forum::FORUM;
 use crate::recipe::tallies::TallyParams;
 use crate::recipe::{Artifact, Output, Part, Recipe};
 
@@ -127,6 +129,12 @@ pub struct OptIn {
     pub profiles: Vec<Artifact>,
 }
 
+impl OptIn {
+    pub fn files(&self) -> impl Iterator<Item = &Artifact> {
+        self.users.iter().chain(&self.profiles).chain([&self.list])
+    }
+}
+
 impl Scope {
     pub fn identity(&self) -> String {
         match self {
@@ -203,17 +211,39 @@ impl Fold {
     }
 }
 
+impl CourseInputs {
+    /// Without the files that `table` is not made of, and without days.
+    pub fn for_table(mut self, table: &str) -> Self {
+        self.tables.retain(|(name, _)| **name == *table);
+        self.forum.take_if(|_| !FORUM.contains(&table));
+        self.structure.take_if(|_| table != AXIS);
+        CourseInputs { folds: Vec::new(), unreadable: Vec::new(), ..self }
+    }
+
+    fn file_of(&self, table: &str) -> Option<&Artifact> {
+        match table {
+            forum if FORUM.contains(&forum) => self.forum.as_ref(),
+            AXIS => self.structure.as_ref(),
+            _ => self.tables.iter().find(|(name, _)| **name == *table).map(|(_, file)| file),
+        }
+    }
+
+    /// Its files.
+    pub fn files(&self) -> impl Iterator<Item = &Artifact> {
+        self.tables.iter().map(|(_, file)| file).chain(&self.forum).chain(&self.structure)
+    }
+}
+
 impl Database {
     pub fn label(&self) -> String {
         format!("samced.db of {}", self.scope)
     }
 
-    /// The file of a course that a table is made from; None for a table made from events.
-    pub fn file_of(&self, table: &str) -> Option<&Artifact> {
-        self.courses.iter().find_map(|course| match table {
-            "discussion_forum_activity" | "discussion_forum_activity_ng" => course.forum.as_ref(),
-            "course_axis" => course.structure.as_ref(),
-            _ => course.tables.iter().find(|(name, _)| **name == *table).map(|(_, file)| file),
-        })
+    /// The file that a table is made from, or a course's share of one (`<folder>/<table>`); None for a table made from
+    /// events.
+    pub fn file_of(&self, name: &str) -> Option<&Artifact> {
+        let (folder, table) = name.split_once('/').map_or((None, name), |(folder, table)| (Some(folder), table));
+        let courses = self.courses.iter().filter(|course| folder.is_none_or(|folder| *course.folder == *folder));
+        courses.filter_map(|course| course.file_of(table)).next()
     }
 }

@@ -3,9 +3,9 @@
 //! A day that cannot be read is left out and named, so that one damaged object takes no course away; it is tried once
 //! in each mount. Days that cannot be reached are waited for, or are an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::civil::Date;
 use lru::LruCache;
@@ -18,6 +18,9 @@ use crate::edx::window::Window;
 use crate::engine::size::{Size, stand_in};
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::database::axis::AXIS;
+use crate::recipe::database::forum::FORUM;
+use crate::recipe::database::tables::STANDARD;
 use crate::recipe::derived::{
     CourseInputs, Database, Fold, Late, LateFile, Learner, LearnerLines, Roster, Scope, TalliedDay,
 };
@@ -25,9 +28,13 @@ use crate::recipe::make::Tallied;
 use crate::recipe::{Artifact, Output, Part, Recipe};
 use crate::tree::inputs::snapshot_inputs;
 use crate::volume::organisation::Organisation;
+use crate::volume::records::is_unreadable;
 
 /// The one that the organisation's leaves out, for its size.
 const LEFT_OUT: &str = "courseware_studentmodule";
+
+/// Bytes of rows that a byte of tallies comes to at most, unless nearly all of them are a course's long name.
+const ROWS_PER_TALLY: u64 = 8;
 
 /// How often days may change, or turn out to be missing, while they are made.
 const MOST_ROUNDS: usize = 4;
@@ -45,6 +52,8 @@ struct Days {
     tallied: Vec<TalliedDay>,
     unreadable: Vec<Date>,
     missing: Vec<Artifact>,
+    /// Of the course's slices.
+    slice_bytes: u64,
 }
 
 /// What was found for the last few scopes.
@@ -52,9 +61,12 @@ pub(super) struct Resolved(Mutex<LruCache<(Scope, Window), Found>>);
 
 /// Good for one catalog and what is known to be unreadable.
 struct Found {
-    catalog: Arc<Catalog>,
+    /// Not kept for it.
+    catalog: Weak<Catalog>,
     unreadable: u64,
     database: Arc<Database>,
+    /// Of the slices that it is made of.
+    slice_bytes: u64,
 }
 
 impl Default for Resolved {
@@ -69,7 +81,10 @@ impl Organisation {
     /// answer of a mount that has decoded little, and one that looks at few days.
     pub(super) fn resolved_late(&self, late: &Late) -> Option<Artifact> {
         let catalog = self.records.catalog();
-        let is_known = self.remembered(&catalog, &late.scope, late.window).is_some();
+        if let Some(artifact) = without_days(&catalog, late) {
+            return Some(artifact);
+        }
+        let is_known = self.remembered(&catalog, &late.scope, late.window, |_| ()).is_some();
         if !is_known && self.undecided_days(&catalog, &late.scope, late.window).next().is_some() {
             return None;
         }
@@ -84,6 +99,9 @@ impl Organisation {
         let whole = |recipe| Resolution::Known(Artifact { recipe, output: Output::Whole });
         if let LateFile::Learner { user, lines } = &late.file {
             return self.resolve_learner(late, user, *lines);
+        }
+        if let Some(artifact) = without_days(&self.records.catalog(), late) {
+            return Some(Resolution::Known(artifact));
         }
         Some(match self.database(&late.scope, late.window)? {
             Err(missing) => Resolution::Missing(missing),
@@ -135,6 +153,9 @@ impl Organisation {
         {
             return Ok(artifact);
         }
+        let mut folds = folds;
+        // One month's days are read for all courses before the next month's.
+        folds.sort_by_key(|fold| fold.days.first().map(|day| day.date));
         let folds = folds.into_iter().map(|fold| whole(Recipe::Fold(fold.clone())));
         let missing: Vec<_> = folds.filter(|fold| !self.engine.is_cached(fold)).collect();
         // What fails here fails in the run, which says what it was for.
@@ -148,6 +169,8 @@ impl Organisation {
         let courses = courses_of(&catalog, &late.scope);
         let table_bytes = |artifact: &Artifact| self.engine.size(artifact).bytes();
         let mut bytes: u64 = 1 << 20;
+        let of_slices = self.remembered(&catalog, &late.scope, late.window, |found| found.slice_bytes);
+        bytes = bytes.saturating_add(ROWS_PER_TALLY * of_slices.unwrap_or_default());
         for course in courses {
             let inputs = course_inputs(course, &late.scope, late.window);
             let of_course = match &late.file {
@@ -157,10 +180,10 @@ impl Organisation {
                 }
                 LateFile::Learner { .. } => self.segment_bytes(&catalog, course, late.window),
                 _ => {
-                    let tables = inputs.tables.iter().map(|(_, artifact)| artifact);
-                    let all = tables.chain(&inputs.forum).chain(&inputs.structure);
-                    let table_bytes = all.map(table_bytes).fold(0, u64::saturating_add);
-                    table_bytes.saturating_mul(2).saturating_add(4 * self.slice_bytes(&catalog, course, late.window))
+                    let table_bytes = inputs.files().map(table_bytes).fold(0, u64::saturating_add);
+                    let slice_bytes =
+                        if of_slices.is_some() { 0 } else { self.slice_bytes(&catalog, course, late.window) };
+                    table_bytes.saturating_mul(2).saturating_add(ROWS_PER_TALLY * slice_bytes)
                 }
             };
             bytes = bytes.saturating_add(of_course);
@@ -187,7 +210,7 @@ impl Organisation {
         };
         let artifact = match self.resolve_late(late) {
             None => return 0,
-            Some(Resolution::Missing(missing)) => return missing.len() + self.undecoded_tables(late),
+            Some(Resolution::Missing(missing)) => return missing.len() + self.undecoded_files(late),
             Some(Resolution::Known(artifact)) => artifact,
         };
         if self.engine.is_cached(&artifact) {
@@ -200,7 +223,8 @@ impl Organisation {
         match &artifact.recipe {
             Recipe::Database(database) | Recipe::Sheet { database, .. } => {
                 let folds = database.courses.iter().flat_map(|course| &course.folds);
-                folds.map(|fold| of_fold(fold)).sum::<usize>() + self.undecoded_tables(late)
+                let files = database.courses.iter().flat_map(CourseInputs::files).cloned();
+                folds.map(|fold| of_fold(fold)).sum::<usize>() + uncached(&mut files.into_iter())
             }
             Recipe::VideoErrors { folds } => folds.iter().map(|fold| of_fold(fold)).sum(),
             Recipe::Learner(learner) => {
@@ -211,19 +235,14 @@ impl Organisation {
         }
     }
 
-    fn undecoded_tables(&self, late: &Late) -> usize {
+    /// Of a database's, those of its scope's files that are not decoded yet.
+    fn undecoded_files(&self, late: &Late) -> usize {
         if !matches!(late.file, LateFile::Samced | LateFile::Sheet(_)) {
             return 0;
         }
         let catalog = self.records.catalog();
         let inputs = courses_of(&catalog, &late.scope).map(|course| course_inputs(course, &late.scope, late.window));
-        inputs
-            .map(|inputs| {
-                let tables = inputs.tables.iter().map(|(_, artifact)| artifact);
-                let all = tables.chain(&inputs.forum).chain(&inputs.structure);
-                all.filter(|artifact| !self.engine.is_cached(artifact)).count()
-            })
-            .sum()
+        inputs.map(|inputs| inputs.files().filter(|file| !self.engine.is_cached(file)).count()).sum()
     }
 
     /// Everybody who has lines in a course; None while some of its days are not tallied, nobody inside that.
@@ -289,7 +308,7 @@ impl Organisation {
         if let Scope::Course(folder) = scope {
             catalog.course(folder)?;
         }
-        if let Some(database) = self.remembered(&catalog, scope, window) {
+        if let Some(database) = self.remembered(&catalog, scope, window, |found| found.database.clone()) {
             return Some(Ok(database));
         }
         let (place, unreadable) = ((scope.clone(), window), self.records.unreadable_version());
@@ -300,10 +319,11 @@ impl Organisation {
         if !missing.is_empty() {
             return Some(Err(missing));
         }
-        let mut courses = Vec::new();
+        let (mut courses, mut slice_bytes) = (Vec::new(), 0);
         for course in courses_of(&catalog, scope) {
             let days = self.days_of(&catalog, course, window);
             missing.extend(days.missing);
+            slice_bytes += days.slice_bytes;
             let folds = course.id.as_ref().map(|(id, _)| by_month(id, days.tallied)).unwrap_or_default();
             courses.push(CourseInputs { folds, unreadable: days.unreadable, ..course_inputs(course, scope, window) });
         }
@@ -312,11 +332,15 @@ impl Organisation {
         }
         let database = Arc::new(Database { scope: scope.clone(), window, courses });
         let mut resolved = self.resolved.0.lock().unwrap_or_else(PoisonError::into_inner);
-        resolved.put(place, Found { catalog, unreadable, database: database.clone() });
+        resolved.put(
+            place,
+            Found { catalog: Arc::downgrade(&catalog), unreadable, database: database.clone(), slice_bytes },
+        );
         Some(Ok(database))
     }
 
-    /// The folds of every course whose days are all known: what makes its samced.db a matter of seconds.
+    /// The folds of every course that can be made of what the cache holds, oldest first: what makes its samced.db a matter
+    /// of seconds.
     pub(super) fn folds(&self) -> Vec<Artifact> {
         let catalog = self.records.catalog();
         let mut folds = Vec::new();
@@ -324,19 +348,35 @@ impl Organisation {
             let Some((id, _)) = &course.id else { continue };
             let days = self.days_of(&catalog, course, Window::ALL);
             if days.missing.is_empty() {
-                folds.extend(by_month(id, days.tallied).into_iter().map(|fold| whole(Recipe::Fold(fold))));
+                folds.extend(by_month(id, days.tallied));
             }
         }
-        folds
+        let mut cached = HashMap::new();
+        folds.retain(|fold| {
+            fold.days.iter().all(|day| {
+                let is_cached = || self.engine.is_cached(&whole(day.tallies()));
+                *cached.entry(day.log.object.clone()).or_insert_with(is_cached)
+            })
+        });
+        // One month's days are read for all courses before the next month's.
+        folds.sort_by_key(|fold| fold.days.first().map(|day| day.date));
+        folds.into_iter().map(|fold| whole(Recipe::Fold(fold))).collect()
     }
 
-    /// A scope's database as it was found last, if nothing has changed since.
-    fn remembered(&self, catalog: &Arc<Catalog>, scope: &Scope, window: Window) -> Option<Arc<Database>> {
+    /// What was found for a scope last, if nothing has changed since.
+    fn remembered<T>(
+        &self,
+        catalog: &Arc<Catalog>,
+        scope: &Scope,
+        window: Window,
+        what: impl FnOnce(&Found) -> T,
+    ) -> Option<T> {
         let unreadable = self.records.unreadable_version();
         let mut resolved = self.resolved.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = resolved.get(&(scope.clone(), window))?;
-        let is_current = Arc::ptr_eq(&found.catalog, catalog) && found.unreadable == unreadable;
-        is_current.then(|| found.database.clone())
+        // As long as this is here, no other catalog has its address.
+        let is_current = found.catalog.as_ptr() == Arc::as_ptr(catalog) && found.unreadable == unreadable;
+        is_current.then(|| what(found))
     }
 
     /// Days of the sites of a scope's courses that can be read and are not tallied, oldest first: each is asked for
@@ -365,15 +405,17 @@ impl Organisation {
         self.engine.summary(&tallies).map(|summary| summary.tallied)
     }
 
-    /// Bytes of a course's slices, as far as its days are tallied.
+    /// Bytes of a course's slices; of the whole encoded log where a day is not tallied.
     fn slice_bytes(&self, catalog: &Catalog, course: &Course, window: Window) -> u64 {
         let Some((id, _)) = &course.id else { return 0 };
         let slice = |log: &DayLog| {
             let look_up = || self.tallied_courses(log);
-            self.learned.slice(&log.object, id, self.engine.runs(), look_up).flatten()
+            match self.learned.slice(&log.object, id, self.engine.runs(), look_up) {
+                None => log.object.bytes,
+                Some(slice) => slice.map_or(0, |slice| slice.bytes),
+            }
         };
-        let days = catalog.days(&course.site, window).filter(|log| !self.is_left_out(log));
-        days.filter_map(slice).map(|slice| slice.bytes).sum()
+        catalog.days(&course.site, window).filter(|log| !self.is_left_out(log)).map(slice).sum()
     }
 
     fn days_of(&self, catalog: &Catalog, course: &Course, window: Window) -> Days {
@@ -390,6 +432,7 @@ impl Organisation {
                 None => days.missing.push(whole(self.tallies_of(&Part::whole(log.object.clone()), self.rule))),
                 Some(None) => {}
                 Some(Some(slice)) => {
+                    days.slice_bytes += slice.bytes;
                     let part = Part::whole(log.object.clone());
                     let (rule, params) = (self.rule, self.tallies.clone());
                     days.tallied.push(TalliedDay { log: part, rule, params, date: log.date, digest: slice.digest });
@@ -398,11 +441,6 @@ impl Organisation {
         }
         days
     }
-}
-
-/// Kinds of error after which a day is left out.
-pub(super) fn is_unreadable(kind: ErrorKind) -> bool {
-    kind.is_about_content() || matches!(kind, ErrorKind::Refused | ErrorKind::Archived | ErrorKind::NotFound)
 }
 
 fn whole(recipe: Recipe) -> Artifact {
@@ -430,6 +468,21 @@ fn course_inputs(course: &Course, scope: &Scope, window: Window) -> CourseInputs
         folds: Vec::new(),
         unreadable: Vec::new(),
     }
+}
+
+/// A table of one file of each course: no day says anything about it. None for any other file.
+fn without_days(catalog: &Catalog, late: &Late) -> Option<Artifact> {
+    let LateFile::Sheet(table) = &late.file else { return None };
+    if !STANDARD.iter().chain(&FORUM).chain(&[AXIS]).any(|other| **other == **table) {
+        return None;
+    }
+    let inputs = |course: &Arc<Course>| course_inputs(course, &late.scope, late.window).for_table(table);
+    let courses: Vec<_> = courses_of(catalog, &late.scope).map(inputs).collect();
+    if courses.is_empty() {
+        return None;
+    }
+    let database = Arc::new(Database { scope: late.scope.clone(), window: late.window, courses });
+    Some(whole(Recipe::Sheet { database, table: table.clone() }))
 }
 
 fn by_month(course: &CourseId, days: Vec<TalliedDay>) -> Vec<Arc<Fold>> {

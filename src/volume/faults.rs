@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::problem::Problem;
 use crate::engine::ledger::Ledger;
 use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::derived::CourseInputs;
 use crate::recipe::make::Summary;
 use crate::recipe::{Part, Recipe};
 
@@ -97,6 +98,19 @@ impl Faults {
                 for (folder, why) in &summary.skipped {
                     let Some(part) = parts.iter().find(|part| part.folder == *folder) else { continue };
                     self.remember(Fault::new(&part.part, format!("{left_out}{why}"), FaultKind::LeftOut));
+                }
+            }
+            Recipe::Database(database) => {
+                const LEFT_OUT: &str = "left out of samced.db: ";
+                let part_of = |name: &str| database.file_of(name).and_then(|file| file.recipe.input());
+                let left_out: Vec<_> =
+                    summary.skipped.iter().filter_map(|(name, why)| Some((part_of(name)?, why))).collect();
+                let files: Vec<_> = database.courses.iter().flat_map(CourseInputs::files).collect();
+                let is_of_it =
+                    |fault: &Fault| files.iter().filter_map(|file| file.recipe.input()).any(|part| fault.is_of(part));
+                self.forget(|fault| fault.what.starts_with(LEFT_OUT) && is_of_it(fault));
+                for (part, why) in left_out {
+                    self.remember(Fault::new(part, format!("{LEFT_OUT}{why}"), FaultKind::LeftOut));
                 }
             }
             _ => {}

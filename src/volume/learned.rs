@@ -58,10 +58,13 @@ impl<V> Days<V> {
         }
     }
 
-    fn learn(&mut self, log: &ObjectId, found: Option<V>) {
+    /// `runs` at the time before it was asked for.
+    fn learn(&mut self, log: &ObjectId, runs: u64, found: Option<V>) {
         match found {
             Some(value) => drop(self.known.insert(log.clone(), value)),
-            None => drop(self.unknown.insert(log.clone())),
+            // Else a run may have made it known since.
+            None if self.as_of == runs => drop(self.unknown.insert(log.clone())),
+            None => {}
         }
     }
 }
@@ -89,7 +92,7 @@ impl Learned {
             let found = look_up();
             state = self.state();
             let ids = found.map(|ids| state.numbers_of(ids));
-            state.held.learn(log, ids);
+            state.held.learn(log, runs, ids);
         }
         let day = state.held.known.get(log)?;
         let holds = |id: &CourseId| state.numbers.get(id).is_some_and(|number| day.binary_search(number).is_ok());
@@ -128,7 +131,7 @@ impl Learned {
             let found = look_up();
             state = self.state();
             let slices = found.map(|tallied| state.slices_of(tallied));
-            state.tallied.learn(log, slices);
+            state.tallied.learn(log, runs, slices);
         }
         let day = state.tallied.known.get(log)?;
         Some(answer(&state, day))

@@ -142,6 +142,7 @@ impl Organisation {
         let missing = |artifact: &Artifact| usize::from(!is_cached(artifact));
         match (&artifact.recipe, missing(artifact)) {
             (Recipe::Joined { parts, .. }, 1) => parts.iter().map(|part| missing(&part.artifact())).sum(),
+            (Recipe::OptIn(opt_in), 1) => opt_in.files().map(missing).sum(),
             (_, missing) => missing,
         }
     }

@@ -16,7 +16,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::make::Summary;
 use crate::recipe::{Part, Recipe};
 use crate::source::{Availability, ETag, ObjectId, ObjectKey, ObjectMeta, Source};
-use crate::volume::derived::is_unreadable;
 use crate::volume::directory::{self, Directories};
 use crate::volume::faults::Faults;
 use crate::volume::met::{Met, News};
@@ -278,4 +277,10 @@ impl StoredObject {
         let availability = if self.archived { Availability::Archived } else { Availability::Ready };
         ObjectMeta { id, modified: self.modified, availability }
     }
+}
+
+/// Kinds of error after which a day is left out. What is refused is not among them: mostly the credentials have expired,
+/// and files without those days would look whole.
+pub(super) fn is_unreadable(kind: ErrorKind) -> bool {
+    kind.is_about_content() || matches!(kind, ErrorKind::Archived | ErrorKind::NotFound)
 }

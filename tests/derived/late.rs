@@ -58,6 +58,22 @@ fn what_it_needs_is_counted_down_day_by_day() {
 }
 
 #[test]
+fn a_table_of_the_snapshot_needs_its_own_file_alone() {
+    let mount = mounted(&[]);
+    for (path, decoded) in [
+        ("samced/SAMCED-student_courseenrollment.csv", 1),
+        ("samced/SAMCED-discussion_forum_activity.csv", 2),
+        ("samced/SAMCED-course_axis.csv", 3),
+        ("course-run-data/auth_userprofile.csv", 4),
+    ] {
+        let path = format!("courses/{NEW}/{path}");
+        assert_eq!(needs(&mount, &path), 1, "{path}");
+        mount.read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(mount.status()["decoded_objects"], decoded, "{path}");
+    }
+}
+
+#[test]
 fn who_only_sniffs_is_refused_until_every_day_is_known() {
     let mount = mounted(&[]);
     let path = mount.path(&database());

@@ -20,7 +20,7 @@ fn store(folder: &Path, limit: u64) -> Store {
 }
 
 fn begin(store: &Store) -> Building {
-    let building = Building::begin(Arc::new(Space(store.clone()))).unwrap();
+    let building = Building::begin(Arc::new(Space { store: store.clone(), moved: Arc::default() })).unwrap();
     // So that everything has to be put aside.
     building.connection().execute_batch("PRAGMA main.cache_size = 10; PRAGMA temp.cache_size = 10").unwrap();
     building

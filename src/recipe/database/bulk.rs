@@ -17,8 +17,8 @@ use crate::sqlite::{Building, Destination, failed};
 pub struct Bulk<'i> {
     inputs: &'i dyn Inputs,
     pages: Pages<'i>,
-    /// In order of their creation.
-    tables: Vec<Rows>,
+    /// In order of their creation; None once complete.
+    tables: Vec<Option<Rows>>,
     numbers: HashMap<String, Number>,
 }
 
@@ -52,11 +52,13 @@ impl<'i> Bulk<'i> {
         let (mut tables, mut numbers) = (Vec::new(), HashMap::new());
         for (name, root) in roots(building.connection())? {
             numbers.insert(name, Number(tables.len()));
-            tables.push(Rows::new(root));
+            tables.push(Some(Rows::new(root)));
         }
         for (name, root, column) in indexes(building.connection())? {
             let number = numbers.get(&name).ok_or_else(|| Error::internal("an index of no table"))?;
-            tables[number.0].index = Some(Index { root, column: column as usize, keys: SortedKeys::default() });
+            if let Some(rows) = &mut tables[number.0] {
+                rows.index = Some(Index { root, column: column as usize, keys: SortedKeys::default() });
+            }
         }
         Ok(Bulk { inputs, pages: building.into_pages(destination)?, tables, numbers })
     }
@@ -67,15 +69,20 @@ impl<'i> Bulk<'i> {
 
     /// Adds a row: its columns in order.
     pub fn push<'v>(&mut self, table: Number, row: impl Iterator<Item = Value<'v>>) -> Result<()> {
-        let rows = &mut self.tables[table.0];
+        let rows = self.tables[table.0].as_mut().ok_or_else(|| Error::internal("a row of a complete table"))?;
         row.for_each(|value| rows.push(value));
         rows.end(&mut self.pages, self.inputs)
     }
 
+    /// Writes what is left of a table, its index too, whose entries are held no longer.
+    pub fn complete(&mut self, table: Number) -> Result<()> {
+        self.tables[table.0].take().map_or(Ok(()), |rows| rows.finish(&mut self.pages))
+    }
+
     /// Writes what is left.
     pub fn finish(mut self) -> Result<()> {
-        for rows in self.tables {
-            rows.finish(&mut self.pages)?;
+        for number in 0..self.tables.len() {
+            self.complete(Number(number))?;
         }
         self.pages.finish()
     }

@@ -96,6 +96,7 @@ pub fn import(
             Err(error) => return Err(error.about(file.folder)),
         }
     }
+    bulk.complete(bulk.table(table)?)?;
     Ok(None)
 }
 

@@ -97,9 +97,9 @@ fn a_course_has_its_tables_in_order_and_says_what_is_missing() {
     assert_eq!(summary.members[summary.members.len() - 2..], [AXIS, ABOUT]);
     let skipped: Vec<_> = summary.skipped.iter().map(|(table, _)| table.as_str()).collect();
     assert_eq!(skipped, ["wiki_article", "wiki_articlerevision"]);
-    assert_eq!(sheet_of(&out.whole(), "auth_userprofile"), "id,user_id,city\r\n77,1001,Gbg\r\n78,1002,\r\n");
+    assert_eq!(sheet_of(out.whole(), "auth_userprofile"), "id,user_id,city\r\n77,1001,Gbg\r\n78,1002,\r\n");
     assert_eq!(
-        sheet_of(&out.whole(), ABOUT),
+        sheet_of(out.whole(), ABOUT),
         "key,value\r\nschema_version,1\r\nscope,course\r\ncourse,A\r\ncourse_id,UniX/BIO-1.2x/2014_T1\r\n\
          window,2015-01-01_\r\nsnapshot,2015-08-30\r\ndays,0\r\nevents,0\r\nmissing_tables,\"certificates_generatedcertificate, \
          student_languageproficiency, user_api_usercoursetag, wiki_article, wiki_articlerevision\"\r\nshort_rows,1\r\n\
@@ -115,8 +115,8 @@ fn the_organisation_has_courses_one_after_the_other_and_no_studentmodule() {
     let summary = make(&database, &given, &mut out).expect("makes");
     assert!(!summary.members.iter().any(|table| table == STUDENTMODULE));
     assert_eq!(summary.skipped[0].0, "A/wiki_article");
-    assert_eq!(sheet_of(&out.whole(), "student_courseenrollment"), "course,id,user_id\r\nA,1,1001\r\nB,1,1001\r\n");
-    let about = sheet_of(&out.whole(), ABOUT);
+    assert_eq!(sheet_of(out.whole(), "student_courseenrollment"), "course,id,user_id\r\nA,1,1001\r\nB,1,1001\r\n");
+    let about = sheet_of(out.whole(), ABOUT);
     assert!(about.contains("\r\nscope,organisation\r\ncourses,2\r\nwindow,_\r\n"), "{about}");
     assert!(about.contains("\r\nshort_rows,2\r\n") && about.contains("B/wiki_articlerevision"), "{about}");
     assert!(
@@ -125,7 +125,7 @@ fn the_organisation_has_courses_one_after_the_other_and_no_studentmodule() {
                 .members
                 .iter()
                 .filter(|table| *table != ABOUT)
-                .all(|table| { sheet_of(&out.whole(), table).starts_with("course,") })
+                .all(|table| { sheet_of(out.whole(), table).starts_with("course,") })
     );
 }
 
@@ -152,7 +152,7 @@ fn without_a_snapshot_the_tables_from_events_are_there() {
     let mut out = Kept::default();
     let summary = make(&database, &Given::default(), &mut out).expect("makes");
     assert_eq!(summary.members[0], "video_activity");
-    assert!(sheet_of(&out.whole(), ABOUT).contains("discussion_forum_activity_ng, course_axis"));
+    assert!(sheet_of(out.whole(), ABOUT).contains("discussion_forum_activity_ng, course_axis"));
     assert!(summary.skipped.is_empty());
 }
 

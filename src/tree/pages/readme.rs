@@ -85,7 +85,7 @@ Commands to paste, from this folder:
   cat courses/{course}/info.txt
   wc -l courses/{course}/events/{day}.log
   grep -c '\"event_type\": \"play_video\"' courses/{course}/events/*.log
-  grep -h problem_check courses/{course}/between/{from}_{day}/events/*.log | head -n 1
+  grep -ah problem_check courses/{course}/between/{from}_{day}/events/*.log | head -n 1
   sqlite3 -readonly -header courses/{course}/samced.db 'select * from event_counts limit 5'
   awk -F'\\t' 'NR > 1 { n[$1]++ } END { for (c in n) print n[c], c }' tables/{table}
   python3 -c 'import pandas as p; print(p.read_csv(\"courses/{course}/tables/{table}\", sep=\"\\t\", quoting=3))'

@@ -350,7 +350,7 @@ fn a_derived_file_is_as_new_as_the_newest_input_that_may_hold_something() {
 }
 
 #[test]
-fn a_folder_of_derived_files_asks_once_for_each_day() {
+fn a_folder_of_derived_files_asks_at_most_once_for_each_day() {
     let mut shelf = full();
     (1..=9).for_each(|day| {
         shelf.log(&format!("2016-02-0{day}"));
@@ -358,10 +358,14 @@ fn a_folder_of_derived_files_asks_once_for_each_day() {
     let facts = Facts::default();
     with(&shelf, &facts, |tree| {
         let folders = ["", "/samced", "/course-run-data", "/course-run-data/improved-video-data", "/learners/7"];
-        for folder in folders.iter().chain(&["/course-run-data/events"]) {
+        let asked_for = |folder: &str| {
             assert!(!tree.list(&format!("{COURSE}{folder}")).expect("a folder").is_empty());
-            assert_eq!(facts.asked.take(), 12, "{folder}");
+            facts.asked.take()
+        };
+        for folder in folders {
+            assert!((1..=12).contains(&asked_for(folder)), "{folder}");
         }
+        assert_eq!(asked_for("/course-run-data/events"), 12);
         tree.lookup(&format!("{COURSE}/course-run-data/events/2016-02-01.log.gz")).expect("a day");
         assert_eq!(facts.asked.take(), 1);
         tree.lookup(&format!("{COURSE}/course-run-data/UniX-CHEM-R1-prod.mongo")).expect("a file");

@@ -232,10 +232,14 @@ impl<'a> CheckRows<'a> {
         rows.execute(bulk)
     }
 
-    fn table(&mut self, bulk: &Bulk<'_>, problem: &str) -> Result<&mut Insert> {
+    fn table(&mut self, bulk: &mut Bulk<'_>, problem: &str) -> Result<&mut Insert> {
         if self.current.as_ref().is_none_or(|(current, _)| current != problem) {
             let unknown = || Error::internal("a problem was not announced");
             let table = problem_table(self.tables.get(problem).ok_or_else(unknown)?.clone());
+            // Checks come by problem.
+            if let Some((_, complete)) = self.current.take() {
+                complete.complete(bulk)?;
+            }
             self.current = Some((problem.to_owned(), Insert::new(bulk, &table, self.course)?));
         }
         let (_, rows) = self.current.as_mut().expect("it was just set");

@@ -71,6 +71,11 @@ impl Insert {
         self.cells[self.first + column] = Cell::Null;
     }
 
+    /// No row comes any more.
+    pub fn complete(self, bulk: &mut Bulk<'_>) -> Result<()> {
+        bulk.complete(self.table)
+    }
+
     /// Adds the row.
     pub fn execute(&mut self, bulk: &mut Bulk<'_>) -> Result<()> {
         let cells = self.cells.iter().map(|cell| match cell {
