@@ -112,6 +112,11 @@ fn a_refused_object_is_a_matter_of_access() {
     assert_right(&mount, &all(OTHER));
     let told = assert_told(&mount, &format!("{EVENTS}/{}", day_key(DAY)), "", "EACCES");
     assert!(told.what.contains("denied"), "{told:?}");
+    // Without that day it would look whole.
+    let database = "courses/UniX-CHEM-R1/samced.db";
+    assert_eq!(errno(&mount, database), libc::EACCES);
+    site.answer_gets(Some(day_key(DAY)), |_| Reply::Pass);
+    assert!(mount.read(database).expect("access is given").starts_with(b"SQLite format 3"));
 }
 
 #[test]
