@@ -15,7 +15,7 @@ use crate::engine::flight::{Flight, Progress};
 use crate::engine::input::{Encoded, Watch};
 use crate::engine::ledger::{RecipeKey, Recorded};
 use crate::engine::outputs::{Dispensable, Drafts, Made};
-use crate::engine::scratch::Space;
+use crate::engine::scratch::{Space, of_cache};
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::make::{self, Inputs, Summary};
@@ -148,7 +148,7 @@ struct Moving {
 
 impl Read for Moving {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.inner.read(buffer)?;
+        let bytes = self.inner.read(buffer).map_err(|error| of_cache(error.into()))?;
         self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
         Ok(bytes)
     }

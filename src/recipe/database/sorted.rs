@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::{Error, Result};
 use crate::recipe::make::Inputs;
 use crate::recipe::tallies::merge::{Merged, RunBytes};
-use crate::recipe::tallies::run::RunWriter;
+use crate::recipe::tallies::run::{RECORD_LIMIT, RunWriter};
 use crate::sqlite::Scratch;
 
 /// Bytes of entries that are sorted at once.
@@ -36,8 +36,11 @@ struct SpilledRun {
 }
 
 impl SortedKeys {
-    /// Errors: those of scratch space.
+    /// Errors: `Unsupported` for a key of over 100 MiB; those of scratch space.
     pub fn push(&mut self, key: Option<&[u8]>, rowid: i64, inputs: &dyn Inputs) -> Result<()> {
+        if key.is_some_and(|text| text.len() as u64 > RECORD_LIMIT / 2) {
+            return Err(Error::unsupported("an indexed cell is longer than 100 MiB"));
+        }
         let follows = rowid == self.last_rowid + 1;
         self.last_rowid = rowid;
         let (start, last) = (self.start(self.ends.len().saturating_sub(1)), self.ends.last_mut());

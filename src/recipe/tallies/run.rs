@@ -14,8 +14,9 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::recipe::tallies::varint;
 
-/// A key and its value are never longer together: values come from lines of 64 MiB at most.
-const RECORD_LIMIT: u64 = 80 << 20;
+/// A key and its value are never longer together: they come from lines of 64 MiB at most, and U+FFFD, which stands for a
+/// byte that is no UTF-8, has three.
+pub const RECORD_LIMIT: u64 = 200 << 20;
 
 /// What a reader holds, but for a record that is longer.
 const READ_BYTES: usize = 48 << 10;
@@ -285,12 +286,12 @@ mod tests {
     #[test]
     fn a_length_without_bytes_takes_no_room() {
         let mut run = vec![0, 1, b'k'];
-        varint::push(&mut run, 79 << 20);
+        varint::push(&mut run, RECORD_LIMIT - 1);
         let mut reader = RunReader::new(&run[..]);
         assert_eq!(reader.advance().expect_err("cut").kind(), Kind::Corrupt);
         assert!(reader.buffer.capacity() <= READ_BYTES);
         let mut run = vec![0, 1, b'k'];
-        varint::push(&mut run, 80 << 20);
+        varint::push(&mut run, RECORD_LIMIT);
         assert_eq!(read(&run, 9).expect_err("too long").kind(), Kind::Corrupt);
     }
 
