@@ -5,6 +5,8 @@
 //! Format: <https://www.sqlite.org/fileformat2.html>, chapters 1.2, 1.5, 1.6 and 2. Page size 4096, nothing reserved,
 //! no free pages, no pointer map.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::sqlite::record::push_varint;
 use crate::sqlite::{Destination, Scratch};
@@ -18,6 +20,8 @@ const LOCK_PAGE: u32 = (1 << 30) / PAGE_BYTES as u32 + 1;
 /// Pages that are written at once, and bytes that are read at once.
 const BATCH_PAGES: usize = 64;
 const STREAM_BYTES: usize = 512 * 1024;
+/// Pages of the front that may wait in memory.
+const MOST_REPLACED: usize = 2048;
 
 /// A database whose schema is complete; pages are added at its end.
 ///
@@ -28,6 +32,8 @@ pub struct Pages<'d> {
     /// Pages that belong to the front.
     front_pages: u32,
     destination: &'d mut dyn Destination,
+    /// Pages of the front that are not written yet: one by one, they would be scattered.
+    replaced: BTreeMap<u32, Vec<u8>>,
     /// Pages so far; the next one gets this number plus 1.
     count: u32,
     /// Of the end, not handed on yet.
@@ -39,7 +45,7 @@ impl<'d> Pages<'d> {
     pub fn behind(front: Box<dyn Scratch>, destination: &'d mut dyn Destination) -> Result<Self> {
         let count = pages_of(front.len())?;
         let front_pages = pages_of(destination.leave_front(front.len())?)?;
-        Ok(Pages { front, front_pages, destination, count, batch: Vec::new() })
+        Ok(Pages { front, front_pages, destination, replaced: BTreeMap::new(), count, batch: Vec::new() })
     }
 
     /// Adds a page; its number.
@@ -67,12 +73,21 @@ impl<'d> Pages<'d> {
 
     /// Writes a page of the front: also an empty root that SQLite has made.
     fn replace(&mut self, number: u32, page: &[u8]) -> Result<()> {
-        self.front.write_at(page, u64::from(number - 1) * PAGE_BYTES as u64)
+        self.replaced.insert(number, page.to_vec());
+        if self.replaced.len() >= MOST_REPLACED { self.write_replaced() } else { Ok(()) }
+    }
+
+    fn write_replaced(&mut self) -> Result<()> {
+        for (number, page) in std::mem::take(&mut self.replaced) {
+            self.front.write_at(&page, u64::from(number - 1) * PAGE_BYTES as u64)?;
+        }
+        Ok(())
     }
 
     /// Completes the file. Errors: `CacheFull`, local I/O.
     pub fn finish(mut self) -> Result<()> {
         self.destination.append(&self.batch)?;
+        self.write_replaced()?;
         // A database in which nothing was ever made has no page, and no header.
         if self.count > 0 {
             self.front.write_at(&self.count.to_be_bytes(), COUNT_OFFSET)?;

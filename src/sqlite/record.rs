@@ -20,6 +20,7 @@ pub struct RecordBuilder {
 }
 
 impl RecordBuilder {
+    #[inline]
     pub fn push(&mut self, value: Value<'_>) {
         match value {
             Value::Null => self.types.push(0),
@@ -73,10 +74,16 @@ fn varint_bytes(number: u64) -> u64 {
 }
 
 /// A variable-length integer: 7 bits a byte, the highest first, 8 in a ninth.
+#[inline]
 pub fn push_varint(bytes: &mut Vec<u8>, number: u64) {
-    if number < 0x80 {
-        return bytes.push(number as u8);
+    match number {
+        0..0x80 => bytes.push(number as u8),
+        0x80..0x4000 => bytes.extend_from_slice(&[(number >> 7) as u8 | 0x80, number as u8 & 0x7f]),
+        _ => push_long_varint(bytes, number),
     }
+}
+
+fn push_long_varint(bytes: &mut Vec<u8>, number: u64) {
     if number >> 56 != 0 {
         for shift in (0..8).rev() {
             bytes.push((number >> (8 + 7 * shift)) as u8 | 0x80);

@@ -15,6 +15,8 @@ const BATCHES: usize = 4;
 /// What `Merged` gives, in the same order.
 pub struct Ahead {
     batches: Receiver<Result<Batch>>,
+    /// Takes back the room of batches: fresh memory costs as much as the merge.
+    spent: SyncSender<Batch>,
     batch: Batch,
     next: usize,
     is_over: bool,
@@ -32,27 +34,31 @@ impl Ahead {
     /// Begins to merge. The thread ends with its records, or when the taker is gone. Errors: no thread can be started.
     pub fn start<'s>(merged: Merged, scope: &'s Scope<'s, '_>) -> Result<Self> {
         let (sender, batches) = sync_channel(BATCHES);
+        let (spent, room) = sync_channel(2 * BATCHES);
         let merge = move || {
-            if let Err(error) = send_all(merged, &sender) {
+            if let Err(error) = send_all(merged, &sender, &room) {
                 // Who is gone wants no error.
                 let _ = sender.send(Err(error));
             }
         };
         let started = thread::Builder::new().name("merge".into()).spawn_scoped(scope, merge);
         started.map_err(|error| Error::internal("no thread can be started").caused_by(error))?;
-        Ok(Ahead { batches, batch: Batch::default(), next: 0, is_over: false })
+        Ok(Ahead { batches, spent, batch: Batch::default(), next: 0, is_over: false })
     }
 }
 
-fn send_all(mut merged: Merged, sender: &SyncSender<Result<Batch>>) -> Result<()> {
+fn send_all(mut merged: Merged, sender: &SyncSender<Result<Batch>>, room: &Receiver<Batch>) -> Result<()> {
     let mut batch = Batch::default();
     while let Some((key, value)) = merged.next_bytes()? {
         batch.bytes.extend_from_slice(key);
         let start = batch.bytes.len();
         batch.bytes.extend_from_slice(value);
         batch.values.push(start..batch.bytes.len());
-        if batch.bytes.len() >= BATCH_BYTES && sender.send(Ok(std::mem::take(&mut batch))).is_err() {
-            return Ok(());
+        if batch.bytes.len() >= BATCH_BYTES {
+            let next = room.try_recv().unwrap_or_default();
+            if sender.send(Ok(std::mem::replace(&mut batch, next))).is_err() {
+                return Ok(());
+            }
         }
     }
     // An empty one is the end.
@@ -67,7 +73,11 @@ impl Records for Ahead {
     fn next(&mut self) -> Result<Option<Record<'_>>> {
         if self.next == self.batch.values.len() && !self.is_over {
             let gone = |_| Error::internal("tallies are not merged to their end");
-            self.batch = self.batches.recv().map_err(gone)??;
+            let mut spent = std::mem::replace(&mut self.batch, self.batches.recv().map_err(gone)??);
+            spent.bytes.clear();
+            spent.values.clear();
+            // Who has merged all needs no room.
+            let _ = self.spent.try_send(spent);
             self.is_over = self.batch.values.is_empty();
             self.next = 0;
         }

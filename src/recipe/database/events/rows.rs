@@ -142,9 +142,11 @@ impl<'a> CountRows<'a> {
     }
 
     pub fn column(&mut self, name: &str) -> Result<usize> {
-        let next = self.found + 1;
-        self.found = if self.names.get(next).is_some_and(|column| column == name) {
-            next
+        let is_at = |column: usize| self.names.get(column).is_some_and(|column| column == name);
+        self.found = if is_at(self.found) {
+            self.found
+        } else if is_at(self.found + 1) {
+            self.found + 1
         } else {
             position(self.names, name).ok_or_else(|| Error::internal("an event's name was not announced"))?
         };
