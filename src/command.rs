@@ -1,6 +1,7 @@
 //! The verbs, one file each; what they return becomes an exit code here and nowhere else.
 
 mod access;
+mod answers;
 mod background;
 mod cat;
 mod demo;
@@ -18,7 +19,6 @@ mod session;
 mod status;
 mod text;
 mod unmount;
-mod walk;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -2,10 +2,12 @@
 //!
 //! The owner holds a lock on `lock` in the folder (its text is the owner's process id) and, as long as it serves,
 //! listens on the Unix socket `control.sock` beside it. Both are of mode 0600 in a folder of mode 0700, and both sides
-//! check the other's user. The protocol is one JSON object per line each way: `{"op":"status"}`, `{"op":"where"}`,
-//! `{"op":"refresh"}`; see [`Request`] and [`Reply`].
+//! check the other's user: root may ask how an owner is, and only its own user may read the tree. The protocol is one JSON
+//! object per line each way, like `{"op":"status"}`; see [`Request`] and [`Reply`]. Several requests may follow each other.
 
 mod client;
+mod frames;
+mod message;
 mod owner;
 mod server;
 pub mod status;
@@ -20,46 +22,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-pub use crate::control::client::ask;
+pub use crate::control::client::{Conversation, ask};
+pub use crate::control::message::{Failure, Item, Opened, Progress, Reply, Request};
 pub use crate::control::owner::{Claim, Owned, claim, own};
-pub use crate::control::server::{Answer, Serving, serve};
-use crate::control::status::Status;
+pub use crate::control::server::{Answer, Replies, Serving, serve};
 
 const LOCK_NAME: &str = "lock";
 const SOCKET_NAME: &str = "control.sock";
-/// The longest request line.
-const REQUEST_LIMIT: u64 = 4 << 10;
+/// The longest request line: as many paths as a command line holds.
+const REQUEST_LIMIT: u64 = 2 << 20;
 /// The longest reply line.
 const REPLY_LIMIT: u64 = 4 << 20;
-
-/// What can be asked of an owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "lowercase")]
-pub enum Request {
-    Status,
-    /// Where the tree can be read.
-    Where,
-    /// Look for new objects now.
-    Refresh,
-}
-
-/// What an owner answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "lowercase")]
-pub enum Reply {
-    Status(Box<Status>),
-    /// None where the owner is not a mount (`edxfs index`).
-    Where {
-        mount_point: Option<PathBuf>,
-        pid: u32,
-    },
-    Done,
-    Failed {
-        message: String,
-    },
-}
 
 /// A path to the folder's socket that fits into the 107 bytes a socket address has; `dir` must stay open as long as
 /// the path is used.
@@ -80,8 +53,16 @@ fn open_dir(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(libc::O_DIRECTORY).open(path)
 }
 
-/// Whether the other end belongs to the same user, or to root.
-fn peer_is_trusted(stream: &UnixStream) -> bool {
+/// Who is at the other end, as far as we trust it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    /// The same user.
+    Ourselves,
+    Root,
+}
+
+/// None for another user.
+fn peer(stream: &UnixStream) -> Option<Peer> {
     let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
     let mut length = size_of::<libc::ucred>() as libc::socklen_t;
     // SAFETY: `peer` and `length` describe one writable ucred, and the descriptor is open.
@@ -90,5 +71,11 @@ fn peer_is_trusted(stream: &UnixStream) -> bool {
         libc::getsockopt(stream.as_fd().as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, peer, &raw mut length)
     };
     // SAFETY: takes nothing and cannot fail.
-    result == 0 && (peer.uid == 0 || peer.uid == unsafe { libc::geteuid() })
+    let us = unsafe { libc::geteuid() };
+    match peer.uid {
+        _ if result != 0 => None,
+        uid if uid == us => Some(Peer::Ourselves),
+        0 => Some(Peer::Root),
+        _ => None,
+    }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod learned;
 mod met;
 mod organisation;
+mod reading;
 mod records;
 mod start;
 mod walk;
@@ -26,8 +27,9 @@ use crate::recipe::{Artifact, Recipe};
 use crate::store::blob::Blob;
 use crate::tree::{Node, Page};
 use crate::volume::organisation::Organisation;
+pub use crate::volume::reading::Contents;
 pub use crate::volume::start::Freshness;
-pub use crate::volume::walk::{Indexed, Progress};
+pub use crate::volume::walk::Indexed;
 
 /// One directory entry.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bucket::{Bucket, wait_for_runs};
-use common::{Mount, PATIENCE};
+use common::{EDXFS, Mount, PATIENCE};
 use edxfs::demo::Made;
 use truth::{DAYS, Truth, courses_of, day_key, many_courses};
 
@@ -152,6 +152,21 @@ fn a_decode_that_everybody_has_left_is_there_for_the_next_reader() {
     let read = slow.mount.read(&slow.file(0, day)).expect("the file is read");
     assert!(read == Truth::of(&slow.made, day).course(&slow.courses[0].1));
     assert_eq!(slow.bucket.fetches(), [day_key(day)]);
+}
+
+#[test]
+fn an_index_whose_command_has_gone_ends_at_the_mount() {
+    let slow = Slow::start(&DAYS[1..]);
+    let mut index = Command::new("env");
+    index.args(["--default-signal=INT", EDXFS, "index", "--org", "unix", "--folder"]).arg(&slow.made.data);
+    index.arg("--cache-dir").arg(slow.mount.scratch.path().join("cache"));
+    let mut index = Reader::start(index.arg(format!("courses/{}/events", slow.courses[0].0)));
+    wait_for_runs(&slow.mount, 1);
+    index.signal("INT");
+    assert_eq!(index.ended_within(SOON).code(), Some(130));
+    let idle = || slow.mount.status()["running"].as_array().is_some_and(Vec::is_empty);
+    common::wait_for("the end of the day under way", idle);
+    assert_eq!(slow.bucket.fetches().len(), 1, "no further day was begun");
 }
 
 #[test]

@@ -17,7 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("recipe", &["source", "decode", "edx", "sqlite"]),
     ("engine", &["recipe", "source", "decode", "edx", "store", "sqlite"]),
     ("tree", &["catalog", "recipe", "edx", "decode", "source"]),
-    ("control", &[]),
+    // Sizes are told as the engine knows them.
+    ("control", &["engine"]),
     ("volume", &["config", "source", "edx", "decode", "catalog", "recipe", "store", "engine", "tree", "control"]),
     ("fuse", &["volume", "tree", "engine", "recipe", "store"]),
     ("demo", &[]),

@@ -7,12 +7,15 @@
 //! - `attributes`: modes, times, sizes, inodes, xattrs; nothing can be changed
 //! - `options`:    what each setting of the view changes
 //! - `life`:       coming, going, crashing, and the other commands beside a mount
+//! - `clients`:    the commands beside a mount, which answers for its tree
 //! - `mirror`:     a package that somebody has decrypted already
 
 mod common;
 
 #[path = "mount/attributes.rs"]
 mod attributes;
+#[path = "mount/clients.rs"]
+mod clients;
 #[path = "mount/content.rs"]
 mod content;
 #[path = "mount/life.rs"]

@@ -1,102 +1,167 @@
-//! Reading the tree without FUSE, or through the mount of whoever owns the cache folder.
+//! Reading the tree without FUSE: from a volume of our own, or through the mount that owns the cache folder.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
-use crate::command::{hygiene, keys, session};
+use crate::command::{answers, hygiene, keys};
 use crate::config::Settings;
-use crate::control::{self, Claim, Owned, Reply, Request, Serving};
-use crate::engine::size::Size;
+use crate::control::{self, Claim, Conversation, Item, Owned, Progress, Reply, Request, Serving};
 use crate::engine::wait::Wait;
-use crate::error::{Error, Result};
-use crate::tree::{Body, Node};
-use crate::volume::{Freshness, Volume};
+use crate::error::{Error, ErrorKind, Result};
+use crate::volume::{Contents, Freshness, Indexed, Volume};
 
-/// A way to the tree.
+/// A way to the tree. Paths: components joined by `/`, no leading slash, `""` is the root.
 pub enum Access {
     /// Our own; the folders stay ours as long as this lives.
     Volume { volume: Arc<Volume>, _serving: Vec<Serving> },
-    /// The mount point of the process that owns the cache.
-    Mounted(PathBuf),
-}
-
-/// What a listing shows of one name.
-pub struct Item {
-    pub name: String,
-    /// None for a directory.
-    pub size: Option<Size>,
-    pub modified: Timestamp,
+    /// That of the mount that answers for `cache_dir`; `root` is where in its tree ours begins.
+    Owner { cache_dir: PathBuf, root: String },
 }
 
 /// Patience that no signal ends: Ctrl-C ends the process.
 const FOREVER: Wait<'static> = Wait::Until(&|| false);
+/// How often we look whether we should stop while an owner works.
+const LOOK: Duration = Duration::from_millis(200);
 
 impl Access {
-    /// Takes the cache folders, or finds the mount of whoever has them; waits for a short-lived owner.
+    /// Takes the cache folders, or finds the mount that has them; waits for an owner that is done soon.
     ///
-    /// Errors: `Usage` if an owner that has no mount keeps a folder; those of starting a volume.
+    /// Errors: `Usage` if an owner that is no mount keeps a folder; those of starting a volume.
     pub fn start(settings: &Settings) -> Result<Access> {
         hygiene::harden()?;
         let mut owned = Vec::new();
-        for dir in settings.cache_dirs() {
-            match reach(&dir, settings)? {
+        for cache_dir in settings.cache_dirs() {
+            match reach(&cache_dir, settings)? {
                 Reached::Ours(ours) => owned.push(ours),
-                Reached::Mounted(root) => return Ok(Access::Mounted(root)),
+                Reached::Mount { root } => return Ok(Access::Owner { cache_dir, root }),
             }
         }
         let volume = Volume::start(settings, keys::unlock(settings)?, Freshness::Current)?;
-        Ok(Access::Volume { _serving: session::answer_for(&volume, owned, settings, None)?, volume })
+        Ok(Access::Volume { _serving: answers::answer_for(&volume, owned, settings, None)?, volume })
     }
 
     /// What stands under a path. Errors: `NotFound`, and those of the source.
     pub fn item(&self, path: &str) -> Result<Item> {
         match self {
-            Access::Volume { volume, .. } => item(volume, path, &volume.lookup(path, FOREVER)?),
-            Access::Mounted(root) => mounted_item(&root.join(path), path),
+            Access::Volume { volume, .. } => volume.item(path, FOREVER),
+            Access::Owner { .. } => match self.ask(|| Request::Item { path: self.inner(path) })?.reply()? {
+                Reply::Item(item) => Ok(item),
+                _ => Err(unexpected()),
+            },
         }
     }
 
     /// A directory's entries in order of name.
     pub fn list(&self, path: &str) -> Result<Vec<Item>> {
         match self {
-            Access::Volume { volume, .. } => {
-                let entries = volume.list(path, FOREVER)?;
-                entries.iter().map(|entry| item(volume, &entry.name, &entry.node)).collect()
-            }
-            Access::Mounted(root) => {
+            Access::Volume { volume, .. } => volume.items(path, FOREVER),
+            Access::Owner { .. } => {
+                let mut conversation = self.ask(|| Request::List { path: self.inner(path) })?;
                 let mut items = Vec::new();
-                for entry in fs::read_dir(root.join(path))? {
-                    let entry = entry?;
-                    items.push(mounted_item(&entry.path(), &entry.file_name().to_string_lossy())?);
+                loop {
+                    match conversation.reply()? {
+                        Reply::Item(item) => items.push(item),
+                        Reply::Done => return Ok(items),
+                        _ => return Err(unexpected()),
+                    }
                 }
-                items.sort_by(|a, b| a.name.cmp(&b.name));
-                Ok(items)
             }
         }
     }
 
-    /// Writes a file's content. The outer error is of the output, the inner one of the file.
-    pub fn copy(&self, path: &str, out: &mut impl Write) -> io::Result<Result<()>> {
+    /// A file's content, complete and verified. Errors: `Usage` for a directory, all of tree.md 4.
+    pub fn open(&self, path: &str) -> Result<Contents> {
         match self {
-            Access::Volume { volume, .. } => copy_from_volume(volume, path, out),
-            Access::Mounted(root) => copy_from_mount(&root.join(path), out),
+            Access::Volume { volume, .. } => volume.contents(path, FOREVER),
+            Access::Owner { .. } => {
+                let mut conversation = self.ask(|| Request::Read { path: self.inner(path) })?;
+                match conversation.reply()? {
+                    Reply::Opened(opened) => Ok(Contents { opened, reader: Box::new(conversation) }),
+                    _ => Err(unexpected()),
+                }
+            }
+        }
+    }
+
+    /// Learns sizes and fills the cache, as `Volume::index`. Errors: `Interrupted` once `stop` says so.
+    pub fn index(
+        &self,
+        paths: &[String],
+        progress: &dyn Fn(Progress),
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Indexed> {
+        match self {
+            Access::Volume { volume, .. } => volume.index(paths, progress, Wait::Until(stop)),
+            Access::Owner { root, .. } => {
+                // Without a path the owner would index all its organisations.
+                let whole = (paths.is_empty() && !root.is_empty()).then(|| root.clone());
+                let paths = paths.iter().map(|path| self.inner(path)).chain(whole).collect();
+                follow(self.ask(|| Request::Index { paths })?, progress, stop)
+            }
+        }
+    }
+
+    fn ask(&self, request: impl FnOnce() -> Request) -> Result<Conversation> {
+        let Access::Owner { cache_dir, .. } = self else { return Err(Error::internal("nobody is to be asked")) };
+        let ended = || Error::new(ErrorKind::Unreachable, "the mount has ended").about(cache_dir.display());
+        Conversation::begin(cache_dir, &request())?.ok_or_else(ended)
+    }
+
+    fn inner(&self, path: &str) -> String {
+        match self {
+            Access::Owner { root, .. } if !root.is_empty() && !path.is_empty() => format!("{root}/{path}"),
+            Access::Owner { root, .. } if path.is_empty() => root.clone(),
+            _ => path.to_owned(),
+        }
+    }
+}
+
+fn follow(
+    mut conversation: Conversation,
+    progress: &dyn Fn(Progress),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Indexed> {
+    conversation.wait_at_most(LOOK)?;
+    let mut indexed = Indexed::default();
+    loop {
+        match conversation.reply() {
+            Ok(Reply::Progress(now)) => progress(now),
+            Ok(Reply::Unmade(failure)) => {
+                let error = Error::from(failure);
+                indexed.failed.push((error.subject().unwrap_or_default().to_owned(), error));
+            }
+            Ok(Reply::Done) => return Ok(indexed),
+            Ok(_) => return Err(unexpected()),
+            Err(error) if error.kind() == ErrorKind::TimedOut => {}
+            Err(error) => return Err(error),
+        }
+        if stop() {
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted; what is done stays done"));
+        }
+    }
+}
+
+/// Copies a whole stream. The outer error is of the output, the inner one of the file.
+pub fn copy(reader: &mut dyn Read, out: &mut impl io::Write) -> io::Result<Result<()>> {
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(Ok(())),
+            Ok(bytes) => out.write_all(&buffer[..bytes])?,
+            Err(error) => return Ok(Err(error.into())),
         }
     }
 }
 
 enum Reached {
     Ours(Owned),
-    Mounted(PathBuf),
+    Mount { root: String },
 }
 
-/// Another `ls` or `cat` is done soon; a mount never is, but can be read through.
+/// Another `ls` or `cat` is done soon; a mount never is, but answers for its tree.
 fn reach(dir: &Path, settings: &Settings) -> Result<Reached> {
     let deadline = Instant::now() + settings.timeout;
     loop {
@@ -104,9 +169,9 @@ fn reach(dir: &Path, settings: &Settings) -> Result<Reached> {
             return Ok(Reached::Ours(owned));
         }
         if let Some(Reply::Status(status)) = control::ask(dir, Request::Status)?
-            && let Some(root) = &status.mount_point
+            && let Some(mount_point) = &status.mount_point
         {
-            return root_of(root, &status.orgs, &settings.orgs).map(Reached::Mounted);
+            return root_of(mount_point, &status.orgs, &settings.orgs).map(|root| Reached::Mount { root });
         }
         if Instant::now() > deadline {
             return control::own(dir).map(Reached::Ours);
@@ -115,11 +180,11 @@ fn reach(dir: &Path, settings: &Settings) -> Result<Reached> {
     }
 }
 
-/// Where in a mount of `mounted` organisations the tree of the `wanted` ones is.
-fn root_of(mount_point: &Path, mounted: &[String], wanted: &[String]) -> Result<PathBuf> {
+/// Where in a tree of `mounted` organisations that of the `wanted` ones is.
+fn root_of(mount_point: &Path, mounted: &[String], wanted: &[String]) -> Result<String> {
     match wanted {
-        _ if mounted == wanted => Ok(mount_point.to_path_buf()),
-        [org] if mounted.contains(org) => Ok(mount_point.join(org)),
+        _ if mounted == wanted => Ok(String::new()),
+        [org] if mounted.contains(org) => Ok(org.clone()),
         _ => {
             let message = format!("a mount of {} has the cache folder", mounted.join(" "));
             Err(Error::usage(message).advise("name the same organisations").about(mount_point.display()))
@@ -127,60 +192,6 @@ fn root_of(mount_point: &Path, mounted: &[String], wanted: &[String]) -> Result<
     }
 }
 
-fn item(volume: &Volume, name: &str, node: &Node) -> Result<Item> {
-    let (size, modified) = match node {
-        Node::Dir { modified } => (None, *modified),
-        Node::File { body: Body::Page(page), modified } => {
-            (Some(Size::Exact(volume.render(name, page).len() as u64)), *modified)
-        }
-        // A listing waits for no size, also where `--sizes exact` makes a mount's `stat` wait.
-        Node::File { body: Body::Artifact(artifact), modified } => (Some(volume.size_at_once(artifact)?), *modified),
-    };
-    Ok(Item { name: name.to_string(), size, modified })
-}
-
-fn mounted_item(path: &Path, name: &str) -> Result<Item> {
-    let meta = fs::metadata(path)?;
-    // A stand-in has no blocks behind it.
-    let size = if meta.blocks() == 0 { Size::StandIn(meta.len()) } else { Size::Exact(meta.len()) };
-    let modified = Timestamp::from_second(meta.mtime()).unwrap_or_default();
-    Ok(Item { name: name.to_string(), size: meta.is_file().then_some(size), modified })
-}
-
-fn copy_from_volume(volume: &Volume, path: &str, out: &mut impl Write) -> io::Result<Result<()>> {
-    let blob = match volume.lookup(path, FOREVER) {
-        Ok(Node::Dir { .. }) => return Ok(Err(Error::usage("is a directory"))),
-        Ok(Node::File { body: Body::Page(page), .. }) => {
-            return out.write_all(volume.render(path, &page).as_bytes()).map(Ok);
-        }
-        Ok(Node::File { body: Body::Artifact(artifact), .. }) => volume.open(&artifact, FOREVER),
-        Err(error) => Err(error),
-    };
-    let blob = match blob {
-        Ok(blob) => blob,
-        Err(error) => return Ok(Err(error)),
-    };
-    copy(|buffer, offset| blob.read_at(buffer, offset), out)
-}
-
-fn copy_from_mount(path: &Path, out: &mut impl Write) -> io::Result<Result<()>> {
-    match File::open(path) {
-        Ok(file) => copy(|buffer, offset| Ok(file.read_at(buffer, offset)?), out),
-        Err(error) => Ok(Err(error.into())),
-    }
-}
-
-fn copy(read: impl Fn(&mut [u8], u64) -> Result<usize>, out: &mut impl Write) -> io::Result<Result<()>> {
-    let mut buffer = vec![0; 256 << 10];
-    let mut offset = 0;
-    loop {
-        match read(&mut buffer, offset) {
-            Ok(0) => return Ok(Ok(())),
-            Ok(bytes) => {
-                out.write_all(&buffer[..bytes])?;
-                offset += bytes as u64;
-            }
-            Err(error) => return Ok(Err(error)),
-        }
-    }
+fn unexpected() -> Error {
+    Error::internal("the mount's answer does not fit the question; perhaps it is of another version: mount it anew")
 }

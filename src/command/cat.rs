@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::command::access::Access;
+use crate::command::access::{Access, copy};
 use crate::command::log::{self, Role};
 use crate::command::{Outcome, complain, text};
 use crate::config::Settings;
@@ -28,7 +28,10 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     for path in &args.paths {
         let copied = match text::tree_path(path) {
-            Ok(inner) => access.copy(&inner, &mut out),
+            Ok(inner) => match access.open(&inner) {
+                Ok(mut contents) => copy(&mut contents.reader, &mut out),
+                Err(error) => Ok(Err(error)),
+            },
             Err(error) => Ok(Err(error)),
         };
         match copied {

@@ -9,12 +9,11 @@ use signal_hook::flag;
 
 use crate::command::access::Access;
 use crate::command::log::{self, Role};
-use crate::command::{Outcome, complain, interrupted, text, walk};
+use crate::command::{Outcome, complain, interrupted, text};
 use crate::config::Settings;
 use crate::config::args::ReadArgs;
-use crate::engine::wait::Wait;
+use crate::control::Progress;
 use crate::error::{ErrorKind, Result};
-use crate::volume::{Progress, Volume};
 
 /// Learn sizes and fill the free cache, with a progress bar
 ///
@@ -39,20 +38,15 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
         flag::register(signal, Arc::clone(&stopped))?;
     }
     let stop = || stopped.load(Ordering::Relaxed);
-    match &access {
-        Access::Volume { volume, .. } => by_volume(volume, &paths, &stop),
-        Access::Mounted(root) => walk::index(root, &paths, &bar("{spinner} {pos} files  {msg}"), &stop),
-    }
-}
-
-fn by_volume(volume: &Volume, paths: &[String], stop: &(dyn Fn() -> bool + Sync)) -> Result<Outcome> {
-    let bar = bar("{bar:30} {bytes} of {total_bytes}  {msg}  {bytes_per_sec}  {eta} left");
+    let template = "{bar:30} {bytes} of {total_bytes}  {msg}  {bytes_per_sec}  {eta} left";
+    let style = ProgressStyle::with_template(template).expect("a template is a constant of ours");
+    let bar = ProgressBar::new(0).with_style(style);
     let show = |progress: Progress| {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.done_bytes);
         bar.set_message(format!("{} of {} objects", progress.done_objects, progress.total_objects));
     };
-    let indexed = volume.index(paths, &show, Wait::Until(stop));
+    let indexed = access.index(&paths, &show, &stop);
     bar.finish_and_clear();
     match indexed {
         Ok(indexed) => {
@@ -64,9 +58,4 @@ fn by_volume(volume: &Volume, paths: &[String], stop: &(dyn Fn() -> bool + Sync)
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(interrupted()),
         Err(error) => Err(error),
     }
-}
-
-fn bar(template: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(template).expect("a template is a constant of ours");
-    ProgressBar::new(0).with_style(style)
 }

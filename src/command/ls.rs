@@ -2,11 +2,12 @@
 
 use std::io::{self, BufWriter, Write};
 
-use crate::command::access::{Access, Item};
+use crate::command::access::Access;
 use crate::command::log::{self, Role};
 use crate::command::{Outcome, complain, text};
 use crate::config::Settings;
 use crate::config::args::ReadArgs;
+use crate::control::Item;
 use crate::engine::size::Size;
 use crate::error::Result;
 

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use crate::command::answers::answer_for;
 use crate::command::background::Ready;
 use crate::command::log::LogFile;
 use crate::command::{Outcome, keys};
 use crate::config::{self, Readers, Settings};
-use crate::control::status::Status;
-use crate::control::{self, Answer, Owned, Reply, Request, Serving};
+use crate::control;
 use crate::error::Result;
 use crate::fuse::{self, Mount};
 use crate::volume::{Freshness, Volume};
@@ -52,35 +52,6 @@ fn fuse_options(settings: &Settings) -> fuse::Options {
         },
         ..fuse::Options::default()
     }
-}
-
-/// Answers on the sockets of all cache folders of a volume, as long as the result lives.
-pub fn answer_for(
-    volume: &Arc<Volume>,
-    owned: Vec<Owned>,
-    settings: &Settings,
-    mount_point: Option<&Path>,
-) -> Result<Vec<Serving>> {
-    let identity = Status {
-        pid: std::process::id(),
-        source: settings.source.to_string(),
-        mount_point: mount_point.map(Path::to_path_buf),
-        cache_dirs: owned.iter().map(|owned| owned.dir().to_path_buf()).collect(),
-        ..Status::default()
-    };
-    let volume = Arc::clone(volume);
-    let answer: Answer = Arc::new(move |request| match request {
-        Request::Where => Reply::Where { mount_point: identity.mount_point.clone(), pid: identity.pid },
-        Request::Status => {
-            let Status { pid, source, mount_point, cache_dirs, .. } = identity.clone();
-            Reply::Status(Box::new(Status { pid, source, mount_point, cache_dirs, ..volume.status() }))
-        }
-        Request::Refresh => match volume.refresh() {
-            Ok(_) => Reply::Done,
-            Err(error) => Reply::Failed { message: error.to_string() },
-        },
-    });
-    owned.into_iter().map(|owned| control::serve(owned, Arc::clone(&answer))).collect()
 }
 
 /// Looks for new objects, on a thread of its own: a signal that ends the mount must not wait for a slow source.

@@ -1,59 +1,116 @@
 //! The asking side of the socket.
 
-use std::io::{BufRead, BufReader, ErrorKind as IoKind, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind as IoKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::control::{REPLY_LIMIT, Reply, Request, open_dir, peer_is_trusted, socket_path};
+use crate::control::frames::Frames;
+use crate::control::{REPLY_LIMIT, Reply, Request, open_dir, peer, socket_path};
 use crate::error::{Error, ErrorKind, Result};
 
-/// An owner that does not answer for so long is given up.
+/// An owner that does not answer a short question for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Asks the owner of a cache folder; None where nobody serves it.
+/// Asks the owner of a cache folder what is answered at once, by one reply; None where nobody serves it.
 ///
-/// Errors: `Refused` where the socket is another user's, `TimedOut`, local I/O; `Internal` with the owner's own message
-/// where it answers `Failed`.
+/// Errors: `Refused` where the socket is another user's, `TimedOut`, local I/O; the owner's own where it answers `Failed`.
 pub fn ask(cache_dir: &Path, request: Request) -> Result<Option<Reply>> {
-    match converse(cache_dir, request) {
-        Ok(Some(Reply::Failed { message })) => Err(Error::internal(message)),
-        other => other.map_err(|error| error.about(cache_dir.display())),
+    let Some(mut conversation) = Conversation::begin(cache_dir, &request)? else { return Ok(None) };
+    conversation.wait_at_most(PATIENCE)?;
+    conversation.reply().map(Some).map_err(|error| error.about(cache_dir.display()))
+}
+
+/// One request, and what the owner says to it, as long as that takes: the owner bounds its own waits.
+pub struct Conversation {
+    stream: BufReader<UnixStream>,
+    line: Vec<u8>,
+    frames: Option<Frames>,
+}
+
+impl Conversation {
+    /// Sends a request; None where nobody serves the folder. Errors: as `ask`.
+    pub fn begin(cache_dir: &Path, request: &Request) -> Result<Option<Conversation>> {
+        let begin = || -> Result<Option<Conversation>> {
+            let Some(mut stream) = connect(cache_dir)? else { return Ok(None) };
+            let mut text = serde_json::to_vec(request).map_err(io::Error::from)?;
+            text.push(b'\n');
+            stream.set_write_timeout(Some(PATIENCE))?;
+            stream.write_all(&text).map_err(silence)?;
+            Ok(Some(Conversation { stream: BufReader::new(stream), line: Vec::new(), frames: None }))
+        };
+        begin().map_err(|error| error.about(cache_dir.display()))
+    }
+
+    /// From now on `reply` fails with `TimedOut` after so long, and can be asked again.
+    pub fn wait_at_most(&self, time: Duration) -> Result<()> {
+        Ok(self.stream.get_ref().set_read_timeout(Some(time))?)
+    }
+
+    /// The next reply. Errors: the owner's own where that is `Failed`; `Unreachable` where the owner has ended.
+    pub fn reply(&mut self) -> Result<Reply> {
+        let rest = REPLY_LIMIT - (self.line.len() as u64).min(REPLY_LIMIT);
+        (&mut self.stream).take(rest).read_until(b'\n', &mut self.line).map_err(silence)?;
+        let line = std::mem::take(&mut self.line);
+        if line.is_empty() {
+            return Err(ended());
+        }
+        let reply = serde_json::from_slice(&line).map_err(|error| {
+            let message = "the mount's answer cannot be understood; perhaps it is of another version: mount it anew";
+            Error::internal(message).caused_by(error)
+        })?;
+        match reply {
+            Reply::Failed(failure) => Err(failure.into()),
+            Reply::Opened(_) => {
+                self.frames = Some(Frames::new());
+                Ok(reply)
+            }
+            reply => Ok(reply),
+        }
     }
 }
 
-fn converse(cache_dir: &Path, request: Request) -> Result<Option<Reply>> {
-    let dir = match open_dir(cache_dir) {
-        Ok(dir) => dir,
-        Err(error) if absent(error.kind()) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let mut stream = match UnixStream::connect(socket_path(cache_dir, &dir)) {
+/// The content of the file that was `Opened`: its end is given only when the owner says that it was everything.
+impl Read for Conversation {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(frames) = &mut self.frames else { return Ok(0) };
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        match frames.read(&mut self.stream, buffer) {
+            Ok(0) => {
+                self.frames = None;
+                self.reply().map(|_| 0).map_err(io::Error::from)
+            }
+            Err(error) if error.kind() == IoKind::UnexpectedEof => Err(ended().into()),
+            other => other,
+        }
+    }
+}
+
+fn connect(cache_dir: &Path) -> Result<Option<UnixStream>> {
+    let absent = |kind: IoKind| matches!(kind, IoKind::NotFound | IoKind::NotADirectory | IoKind::ConnectionRefused);
+    let opened = open_dir(cache_dir).and_then(|dir: File| UnixStream::connect(socket_path(cache_dir, &dir)));
+    let stream = match opened {
         Ok(stream) => stream,
         Err(error) if absent(error.kind()) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    if !peer_is_trusted(&stream) {
-        return Err(Error::new(ErrorKind::Refused, "the process that serves this cache folder is another user's"));
+    match peer(&stream) {
+        Some(_) => Ok(Some(stream)),
+        None => Err(Error::new(ErrorKind::Refused, "the process that serves this cache folder is another user's")),
     }
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut text = serde_json::to_vec(&request).map_err(std::io::Error::from)?;
-    text.push(b'\n');
-    stream.write_all(&text).map_err(silence)?;
-    let mut line = Vec::new();
-    BufReader::new(&stream).take(REPLY_LIMIT).read_until(b'\n', &mut line).map_err(silence)?;
-    let reply = serde_json::from_slice(&line);
-    Ok(Some(reply.map_err(|error| Error::internal("the mount gave no sensible answer").caused_by(error))?))
 }
 
-fn absent(kind: IoKind) -> bool {
-    matches!(kind, IoKind::NotFound | IoKind::NotADirectory | IoKind::ConnectionRefused)
+fn ended() -> Error {
+    Error::new(ErrorKind::Unreachable, "the mount ended before it had answered")
 }
 
-fn silence(error: std::io::Error) -> Error {
+fn silence(error: io::Error) -> Error {
     match error.kind() {
         IoKind::WouldBlock | IoKind::TimedOut => Error::new(ErrorKind::TimedOut, "the mount does not answer"),
+        IoKind::ConnectionReset | IoKind::BrokenPipe => ended(),
         _ => error.into(),
     }
 }

@@ -1,7 +1,7 @@
 //! The owner's side of the socket: bounded in connections, request length and time.
 
 use std::fs::{self, File, Permissions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -11,15 +11,63 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::control::owner::Owned;
-use crate::control::{REQUEST_LIMIT, Reply, Request, open_dir, peer_is_trusted, socket_path};
-use crate::error::{Error, Result};
+use crate::control::{Failure, Peer, REQUEST_LIMIT, Reply, Request, frames, open_dir, peer, socket_path};
+use crate::error::{Error, ErrorKind, Result};
 
-const MAX_CONNECTIONS: usize = 16;
-/// A client that neither asks nor reads for so long is dropped.
+/// One thread each; a reader with a slow pager may keep its own for long.
+pub(super) const MAX_CONNECTIONS: usize = 64;
+/// A client that asks nothing for so long is dropped, and one that does not read a short answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What answers requests; called from several threads.
-pub type Answer = Arc<dyn Fn(Request) -> Reply + Send + Sync>;
+/// What answers requests; called from several threads. An error is of the connection and ends it.
+pub type Answer = Arc<dyn Fn(Request, &mut Replies<'_>) -> io::Result<()> + Send + Sync>;
+
+/// The way back to one client.
+pub struct Replies<'a> {
+    stream: &'a UnixStream,
+    out: BufWriter<&'a UnixStream>,
+}
+
+impl<'a> Replies<'a> {
+    /// Sends a reply, sooner or later: at the end of the answer at the latest.
+    pub fn send(&mut self, reply: &Reply) -> io::Result<()> {
+        let mut text = serde_json::to_vec(reply)?;
+        text.push(b'\n');
+        self.out.write_all(&text)
+    }
+
+    /// Sends what has been held back.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    pub fn fail(&mut self, error: &Error) -> io::Result<()> {
+        self.send(&Reply::Failed(Failure::from(error)))
+    }
+
+    /// Sends a file's content after its `Opened`, and how that ended. The client may read as slowly as it likes.
+    pub fn content(&mut self, content: &mut dyn Read) -> io::Result<()> {
+        self.stream.set_write_timeout(None)?;
+        match frames::write(content, &mut self.out)? {
+            Ok(()) => self.send(&Reply::Done),
+            Err(error) => self.fail(&Error::from(error)),
+        }
+    }
+
+    /// Whether the client has closed its end: nobody waits for the answer any more.
+    pub fn nobody_listens(&self) -> impl Fn() -> bool + Sync + use<'a> {
+        let stream = self.stream;
+        move || {
+            let mut byte = 0_u8;
+            // SAFETY: the descriptor is open and the buffer is the one byte that is said.
+            let peeked = unsafe {
+                let buffer = (&raw mut byte).cast();
+                libc::recv(stream.as_raw_fd(), buffer, 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
+            };
+            peeked == 0
+        }
+    }
+}
 
 /// A served cache folder; ends with its drop, the lock last.
 pub struct Serving {
@@ -74,14 +122,15 @@ fn accept(listener: &UnixListener, answer: &Answer) {
                 continue;
             }
         };
-        if !peer_is_trusted(&stream) || open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
+        let Some(peer) = peer(&stream) else { continue };
+        if open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
             continue;
         }
         let guard = Connection::count(&open);
         let answer = Arc::clone(answer);
         let spawned = thread::Builder::new().name("control-client".into()).spawn(move || {
             let _guard = guard;
-            if let Err(error) = converse(&stream, &answer) {
+            if let Err(error) = converse(&stream, peer, &answer) {
                 tracing::debug!(%error, "control connection");
             }
         });
@@ -108,9 +157,8 @@ impl Drop for Connection {
 }
 
 /// Answers line after line until the client closes its end.
-fn converse(stream: &UnixStream, answer: &Answer) -> std::io::Result<()> {
+fn converse(stream: &UnixStream, peer: Peer, answer: &Answer) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -119,16 +167,16 @@ fn converse(stream: &UnixStream, answer: &Answer) -> std::io::Result<()> {
             return Ok(());
         }
         let whole = line.ends_with(b"\n");
-        let reply = match serde_json::from_slice(&line) {
-            Ok(request) if whole => answer(request),
-            _ => Reply::Failed { message: "this is no request".to_string() },
-        };
-        let mut text = serde_json::to_vec(&reply).unwrap_or_else(|error| {
-            let failed = Reply::Failed { message: error.to_string() };
-            serde_json::to_vec(&failed).expect("a struct of one string has a JSON form")
-        });
-        text.push(b'\n');
-        (&*stream).write_all(&text)?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut replies = Replies { stream, out: BufWriter::new(stream) };
+        match serde_json::from_slice::<Request>(&line) {
+            Ok(request) if whole && request.is_about_content() && peer != Peer::Ourselves => {
+                replies.fail(&Error::new(ErrorKind::Refused, "only the user whose mount this is can read it"))?;
+            }
+            Ok(request) if whole => answer(request, &mut replies)?,
+            _ => replies.fail(&Error::usage("this is no request"))?,
+        }
+        replies.flush()?;
         if !whole {
             return Ok(());
         }

@@ -5,7 +5,12 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::*;
+use crate::control::server::MAX_CONNECTIONS;
+use crate::control::status::Status;
+use crate::error::{Error, ErrorKind};
 
 fn private_dir() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
@@ -14,12 +19,20 @@ fn private_dir() -> tempfile::TempDir {
 }
 
 fn served(dir: &Path) -> Serving {
-    let answer = |request| match request {
-        Request::Status => Reply::Status(Box::new(Status { problems: 7, ..Status::default() })),
-        Request::Where => Reply::Where { mount_point: Some(PathBuf::from("/mnt")), pid: 1 },
-        Request::Refresh => Reply::Failed { message: "the source is away".into() },
+    let answer = |request, replies: &mut Replies<'_>| match request {
+        Request::Status => replies.send(&Reply::Status(Box::new(Status { problems: 7, ..Status::default() }))),
+        Request::Where => replies.send(&Reply::Where { mount_point: Some(PathBuf::from("/mnt")), pid: 1 }),
+        Request::Read { .. } => {
+            replies.send(&Reply::Opened(opened()))?;
+            replies.content(&mut &b"content"[..])
+        }
+        _ => replies.fail(&Error::new(ErrorKind::Archived, "is in the archive").about("a/key")),
     };
     serve(own(dir).expect("nobody owns it"), Arc::new(answer)).expect("can listen")
+}
+
+fn opened() -> Opened {
+    Opened { bytes: 7, modified: Timestamp::UNIX_EPOCH, source: "bucket/a".into(), etag: "\"e\"".into() }
 }
 
 #[test]
@@ -30,10 +43,26 @@ fn an_owner_answers_until_it_ends() {
     let expected = Reply::Where { mount_point: Some(PathBuf::from("/mnt")), pid: 1 };
     assert_eq!(ask(dir.path(), Request::Where).unwrap(), Some(expected));
     assert!(matches!(ask(dir.path(), Request::Status).unwrap(), Some(Reply::Status(status)) if status.problems == 7));
-    assert!(ask(dir.path(), Request::Refresh).unwrap_err().to_string().contains("the source is away"));
+    let error = ask(dir.path(), Request::Refresh).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.subject(), &*error.message()),
+        (ErrorKind::Archived, Some("a/key"), "is in the archive")
+    );
     drop(serving);
     assert_eq!(ask(dir.path(), Request::Where).unwrap(), None);
     assert!(!dir.path().join(SOCKET_NAME).exists());
+}
+
+#[test]
+fn a_content_follows_its_reply() {
+    let dir = private_dir();
+    let _serving = served(dir.path());
+    let mut conversation =
+        Conversation::begin(dir.path(), &Request::Read { path: "a".into() }).unwrap().expect("somebody serves it");
+    assert_eq!(conversation.reply().unwrap(), Reply::Opened(opened()));
+    let mut content = String::new();
+    conversation.read_to_string(&mut content).expect("it is whole");
+    assert_eq!(content, "content");
 }
 
 #[test]
@@ -86,7 +115,8 @@ fn nonsense_and_endless_requests_are_answered_once() {
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         let mut reply = String::new();
         stream.read_to_string(&mut reply).unwrap();
-        assert_eq!(reply, "{\"is\":\"failed\",\"message\":\"this is no request\"}\n");
+        assert!(reply.contains("this is no request") && reply.ends_with("\n"), "{reply}");
+        assert_eq!(reply.lines().count(), 1);
     }
     assert!(ask(dir.path(), Request::Where).unwrap().is_some());
 }
@@ -95,7 +125,8 @@ fn nonsense_and_endless_requests_are_answered_once() {
 fn a_crowd_of_silent_clients_is_limited() {
     let dir = private_dir();
     let _serving = served(dir.path());
-    let crowd: Vec<_> = (0..40).map(|_| UnixStream::connect(dir.path().join(SOCKET_NAME)).unwrap()).collect();
+    let crowd: Vec<_> =
+        (0..MAX_CONNECTIONS + 24).map(|_| UnixStream::connect(dir.path().join(SOCKET_NAME)).unwrap()).collect();
     let closed = |mut stream: &UnixStream| {
         stream.set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
         matches!(stream.read(&mut [0]), Ok(0))

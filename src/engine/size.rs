@@ -1,10 +1,13 @@
 //! Where sizes come from: the ledger (exact), else a stand-in above any likely true size.
 
+use serde::{Deserialize, Serialize};
+
 use crate::decode::Layer;
 use crate::recipe::{Artifact, JoinPart, Part, Recipe};
 
 /// Plain bytes of a file, known or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Size {
     Exact(u64),
     StandIn(u64),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::control::Progress;
 use crate::control::status::{Running, Status};
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
@@ -10,15 +11,6 @@ use crate::recipe::{Artifact, Recipe};
 use crate::tree::{Body, Node};
 use crate::volume::Volume;
 use crate::volume::organisation::Organisation;
-
-/// How far an index walk has come, in recipes and in encoded bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    pub done_objects: u64,
-    pub total_objects: u64,
-    pub done_bytes: u64,
-    pub total_bytes: u64,
-}
 
 /// What an index walk came to.
 #[derive(Debug, Default)]

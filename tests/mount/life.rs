@@ -11,14 +11,14 @@ use crate::common::{EDXFS, Mount, folder_options, run, small_package, wait_for};
 use crate::mounted;
 use crate::truth::Truth;
 
-const DAY: &str = "courses/UniX-CHEM-R1/events/2015-03-04.log";
+pub const DAY: &str = "courses/UniX-CHEM-R1/events/2015-03-04.log";
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The program with these options behind a verb; its cache is in `scratch`.
-fn edxfs(verb: &str, scratch: &Path, arguments: &[&str]) -> Output {
+pub fn edxfs(verb: &str, scratch: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(EDXFS);
     command.arg(verb).args(folder_options(&small_package())).arg("--cache-dir").arg(scratch.join("cache"));
     command.args(arguments).stdin(Stdio::null());
@@ -189,8 +189,9 @@ fn somebody_who_is_not_root_mounts_with_fusermount() {
     let sum = text(&run(Command::new("sha256sum").arg(right)).stdout);
     let sum = sum.split(' ').next().unwrap_or_default();
     let expected = format!(
-        "owned by 65534:65534, mode 400\n{sum}\nroot may not read it\nit cannot be changed\n\"problems\":6\nunmounted\n\
-         cache of 65534, mode 700\nlog written\n"
+        "owned by 65534:65534, mode 400\n{sum}\nroot may not read it\nit cannot be changed\n\"problems\":6\n\
+         {sum}\nthe user sees 1 mount\nroot sees the user's mount: 0\nthe user through root's cache: 2\nroot through the user's cache: 2\n\
+         unmounted\n{sum}\ncache of 65534, mode 700\nlog written\n"
     );
     assert_eq!(text(&output.stdout), expected);
 }

@@ -50,7 +50,7 @@ fn an_interrupted_index_run_goes_on_where_it_was_and_a_finished_one_fetches_noth
     let begun = Cell::new(0);
     let done = std::sync::atomic::AtomicU64::new(0);
     let enough = || done.load(std::sync::atomic::Ordering::Relaxed) >= 20;
-    let count = |progress: edxfs::volume::Progress| {
+    let count = |progress: edxfs::control::Progress| {
         begun.set(progress.total_objects);
         done.store(progress.done_objects, std::sync::atomic::Ordering::Relaxed);
     };

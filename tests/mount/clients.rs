@@ -1,0 +1,62 @@
+//! The commands beside a mount: it answers for its tree on the socket in its cache folder.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::common::{EDXFS, Mount, copy_of, folder_options, run, small_package};
+use crate::life::{DAY, edxfs, text};
+use crate::mounted;
+
+#[test]
+fn the_tree_is_read_also_where_the_mount_point_is_out_of_reach() {
+    let mount = mounted(&[]);
+    let right = mount.read(DAY).expect("it is there");
+    // As from a service's or a container's mount namespace.
+    let script = "umount -l \"$1\" && shift && ! grep -q \"$0\" /proc/self/mounts && exec \"$@\"";
+    let mut elsewhere = Command::new("unshare");
+    elsewhere.args(["--mount", "--propagation", "private", "sh", "-c", script]);
+    elsewhere.arg(&mount.point).arg(&mount.point).arg(EDXFS).arg("cat").args(folder_options(&small_package()));
+    elsewhere.arg("--cache-dir").arg(mount.scratch.path().join("cache")).arg(DAY).stdin(Stdio::null());
+    assert!(run(&mut elsewhere).stdout == right);
+    assert_eq!(mount.status()["decoded_objects"], 1, "and nothing was decoded for it");
+}
+
+#[test]
+fn a_failure_says_the_same_with_a_mount_and_without() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let made = copy_of(&small_package(), scratch.path());
+    let day = made.data.join("edx-course-data/unix/edx/events/2015/unix-edx-events-2015-03-04.log.gz.gpg");
+    let bytes = fs::read(&day).expect("it is there");
+    fs::write(&day, &bytes[..bytes.len() / 2]).expect("it is ours");
+    let cat = |cache: &Path, path: &str| -> Output {
+        let mut command = Command::new(EDXFS);
+        command.arg("cat").args(folder_options(&made)).arg("--cache-dir").arg(cache).arg(path).stdin(Stdio::null());
+        command.output().expect("the program is built")
+    };
+    let mut options = folder_options(&made);
+    options.extend(["--index", "off"].map(str::to_owned));
+    let mount = Mount::start(&options);
+    for path in [DAY, "courses/nobody", "courses"] {
+        let alone = cat(&scratch.path().join("cache"), path);
+        let beside = cat(&mount.scratch.path().join("cache"), path);
+        assert_eq!(alone.status.code(), Some(1), "{path}");
+        assert_eq!(beside.status.code(), Some(1), "{path}");
+        assert_eq!(text(&alone.stderr), text(&beside.stderr), "{path}");
+        assert!(!text(&alone.stderr).is_empty());
+    }
+}
+
+#[test]
+fn many_commands_at_once_are_answered() {
+    let mount = mounted(&[]);
+    let right = mount.read(DAY).expect("it is there");
+    std::thread::scope(|scope| {
+        let readers: Vec<_> =
+            (0..24).map(|_| scope.spawn(|| edxfs("cat", mount.scratch.path(), &[DAY]).stdout)).collect();
+        for reader in readers {
+            assert!(reader.join().expect("no panic") == right);
+        }
+    });
+    assert_eq!(mount.status()["decoded_objects"], 1);
+}
