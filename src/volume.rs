@@ -11,6 +11,7 @@ mod met;
 mod organisation;
 mod reading;
 mod records;
+mod refresher;
 mod start;
 mod walk;
 

@@ -5,6 +5,7 @@
 //! | `s3/whole.rs` | the whole tree, listed by pages under the prefix alone; what one table costs |
 //! | `s3/changes.rs` | objects that change, go and come under a mount |
 //! | `s3/trouble.rs` | S3 away, slow, refusing, overloaded, cut off |
+//! | `s3/years.rs` | what comes in the long run: S3 away at the start, rotated logs, a smaller budget, a clock that jumps |
 //! | `s3/room.rs` | a cache that is too small, a disk that is full |
 
 mod common;
@@ -27,3 +28,5 @@ mod site;
 mod trouble;
 #[path = "s3/whole.rs"]
 mod whole;
+#[path = "s3/years.rs"]
+mod years;

@@ -218,7 +218,8 @@ impl Opened {
     pub fn touch(&self) {
         let now = seconds(SystemTime::now());
         let before = self.used.load(Ordering::Relaxed);
-        if now.saturating_sub(before) >= TOUCH_SECONDS
+        // A clock that was ahead has been put right: the old time would outlast every other.
+        if now.abs_diff(before) >= TOUCH_SECONDS
             && self.used.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         {
             // An evicted or read-only file merely keeps its old time.

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Weak};
-use std::thread;
 
 use crate::catalog::filter::Filter;
 use crate::config::{self, Index, Settings, SourceSettings};
@@ -22,7 +21,7 @@ use crate::volume::derived::Resolved;
 use crate::volume::learned::Learned;
 use crate::volume::organisation::Organisation;
 use crate::volume::records::Records;
-use crate::volume::{Volume, data_key};
+use crate::volume::{Volume, data_key, refresher};
 
 /// Which listing a volume begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,18 +58,7 @@ impl Volume {
         if freshness == Freshness::Current {
             return;
         }
-        let volume = Arc::downgrade(self);
-        let pause = settings.refresh;
-        let refresher = move || {
-            while let Some(volume) = Weak::upgrade(&volume) {
-                if let Err(error) = volume.refresh() {
-                    tracing::warn!(%error, "the source cannot be listed; the last known listing stays");
-                }
-                drop(volume);
-                thread::sleep(pause);
-            }
-        };
-        if let Err(error) = thread::Builder::new().name("refresh".into()).spawn(refresher) {
+        if let Err(error) = refresher::start(Arc::downgrade(self), settings.refresh) {
             tracing::warn!(%error, "no refresh: its thread cannot be started");
         }
     }
