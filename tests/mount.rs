@@ -8,6 +8,7 @@
 //! - `options`:    what each setting of the view changes
 //! - `life`:       coming, going, crashing, and the other commands beside a mount
 //! - `clients`:    the commands beside a mount, which answers for its tree
+//! - `desktop`:    a file manager that looks at it
 //! - `mirror`:     a package that somebody has decrypted already
 
 mod common;
@@ -18,6 +19,8 @@ mod attributes;
 mod clients;
 #[path = "mount/content.rs"]
 mod content;
+#[path = "mount/desktop.rs"]
+mod desktop;
 #[path = "mount/life.rs"]
 mod life;
 #[path = "mount/mirror.rs"]
