@@ -1,7 +1,7 @@
 """Measures the product against the tools that it replaces, prints a table, and exits with 1 if a goal is missed.
 
-Three parts, each of which can be asked for by name: `day`, reading one day and one table of a package; `pass`, what
-tallies add to a day's pass; `samced`, the databases of a course of many days (samced.py).
+Four parts, each of which can be asked for by name: `day`, reading one day and one table of a package; `pass`, what
+tallies add to a day's pass; `samced`, the databases of a course of many days (samced.py); `names`, listing (names.py).
 
 Both sides of a comparison take turns, so that whatever else the machine does meets both; medians are shown. The
 pipelines have the source in the page cache and the key unlocked in gpg-agent; the mount has unlocked its own before the
@@ -19,14 +19,16 @@ import sys
 import tempfile
 
 import mounts
+import names
 import packages
 import processes
 import samced
 from mounts import Mount
 
 DATE = "2015-03-02"
-PARTS = ("day", "pass", "samced")
+PARTS = ("day", "pass", "samced", "names")
 MB = 1_000_000
+LATENCY_MILLISECONDS = 20
 
 
 class Table:
@@ -66,8 +68,9 @@ class Bench:
         self.work = work
         self.out = os.path.join(work, "out")
 
-    def mount(self, folder=None, filled=None):
-        return Mount(self.options.edxfs, self.package, folder or self.package.data, self.work, filled)
+    def mount(self, source=None, filled=None, key=None):
+        """`key`: the package whose key opens the source, where that is not the day's."""
+        return Mount(self.options.edxfs, key or self.package, source or self.package.data, self.work, filled)
 
     def example(self, name):
         """A program of ours that is built beside the product."""
@@ -136,6 +139,17 @@ def cold_day(bench, table, largest):
         cores = statistics.median(cost.cpu() / cost.wall for cost in side)
         slowest = max(spent, key=lambda name: sum(spent[name]))
         table.note(f"{name}: {shown} s user+system; {cores:.1f} cores busy, most of it in {slowest}")
+
+
+def cold_day_from_afar(bench, table, largest):
+    """The same from an S3 server whose every answer takes a while, beside the folder."""
+    def read(source):
+        with bench.mount(source) as mount:
+            return mount.read(mount.path(largest.log), bench.out).wall
+
+    with mounts.slow_bucket(bench.example("slow_bucket"), bench.package.data, LATENCY_MILLISECONDS) as endpoint:
+        walls = bench.rounds(lambda: read(endpoint), lambda: read(bench.package.data))
+    table.compare(f"cold day, {LATENCY_MILLISECONDS} ms from S3, against the folder", *walls)
 
 
 def cached(bench, table, largest, median):
@@ -219,6 +233,7 @@ def one_day(bench, table):
     ratio = day_bytes / os.path.getsize(bench.package.log)
     table.note(f"a day of {day_bytes / MB:.0f} MB, compressed {ratio:.1f}-fold, {len(courses)} courses")
     cold_day(bench, table, largest)
+    cold_day_from_afar(bench, table, largest)
     cached(bench, table, largest, median)
     one_table(bench, table, bench.options.data)
     table.bound("peak memory of all mounts above", mounts.peak_bytes / MB, 300, lambda value: f"{value:.0f} MB")
@@ -257,6 +272,8 @@ def measure(options, work):
             day_pass(bench, table)
         if "samced" in options.parts:
             samced.measure(bench, table, course)
+        if "names" in options.parts:
+            names.measure(bench, table)
     return table.missed
 
 

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import subprocess
+import time
+from contextlib import contextmanager
 
 import processes
 
@@ -25,16 +27,34 @@ def new_cache(work, filled=None):
     return cache
 
 
-def reading(package, folder, cache):
-    """Options of every command that reads the data package in `folder`, opened with the key of `package`."""
-    return ["--org", "unix", "--folder", folder, "--secret-key", package.secret_key,
-            "--passphrase-file", package.passphrase_file, "--cache-dir", cache]
+def reading(package, source, cache):
+    """Options of every command that reads the data package in `source`, a folder or the endpoint of an S3 server, opened
+    with the key of `package`."""
+    endpoint = ["--endpoint-url", source, "--path-style", "--region", "us-east-1"]
+    return ["--org", "unix", *(endpoint if is_endpoint(source) else ["--folder", source]),
+            "--secret-key", package.secret_key, "--passphrase-file", package.passphrase_file, "--cache-dir", cache]
+
+
+def is_endpoint(source):
+    return source.startswith("http://")
+
+
+@contextmanager
+def slow_bucket(program, folder, milliseconds):
+    """The endpoint of an S3 server that serves the package in `folder`, each answer so much later."""
+    command = [program, folder, str(milliseconds)]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield server.stdout.readline().strip()
+    finally:
+        server.stdin.close()
+        server.wait()
 
 
 class Mount:
-    """Shows the data package in `folder`, opened with the key of `package`; its cache begins empty, or as `filled`."""
+    """Shows the data package in `source`, opened with the key of `package`; its cache begins empty, or as `filled`."""
 
-    def __init__(self, edxfs, package, folder, work, filled=None):
+    def __init__(self, edxfs, package, source, work, filled=None):
         self.edxfs = edxfs
         self.point = os.path.join(work, "mnt")
         self.cache = new_cache(work, filled)
@@ -42,12 +62,16 @@ class Mount:
         os.makedirs(self.point, exist_ok=True)
         # The configuration of whoever runs this stays out of it.
         self.environment = {**os.environ, "XDG_CONFIG_HOME": work}
-        self.command = [edxfs, "mount", *reading(package, folder, self.cache), "--index", "off",
+        if is_endpoint(source):
+            self.environment |= {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
+        self.command = [edxfs, "mount", *reading(package, source, self.cache), "--index", "off",
                         "--log-file", os.path.join(work, "edxfs.log"), self.point]
 
     def __enter__(self):
         self._unmount(check=False)
+        begun = time.perf_counter()
         subprocess.run(self.command, env=self.environment, check=True)
+        self.ready_seconds = time.perf_counter() - begun
         try:
             self.pid = self.status()["pid"]
         except BaseException:

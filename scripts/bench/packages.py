@@ -1,5 +1,6 @@
 """The data that is measured on: made once below a folder, and used again while its parameters are the same."""
 
+import datetime
 import json
 import os
 import random
@@ -100,6 +101,34 @@ def day(edxfs, below, events, seed):
     folder = os.path.join(below, f"day-{events}-{seed}")
     once(folder, make)
     return Package(os.path.join(folder, "package"))
+
+
+@dataclass
+class ManyDays(Package):
+    """Courses with an event log for each of many days; all logs are one file."""
+
+    days: int
+    courses: int
+
+
+def many_days(edxfs, below, seed, days=3650, courses=27):
+    def make(folder):
+        package = os.path.join(folder, "package")
+        subprocess.run([
+            edxfs, "demo", "--folder", package, "--days", "7", "--seed", str(seed), "--events-per-day", "100",
+            "--courses", str(courses),
+        ], check=True)
+        logs = os.path.join(package, "data/edx-course-data/unix/edx/events")
+        first = Package(package).log
+        for back in range(1, days - 7 + 1):
+            date = datetime.date(2015, 3, 2) - datetime.timedelta(days=back)
+            os.makedirs(os.path.join(logs, str(date.year)), exist_ok=True)
+            os.link(first, os.path.join(logs, str(date.year), f"unix-edx-events-{date}.log.gz.gpg"))
+        return {}
+
+    folder = os.path.join(below, f"days-{days}-{courses}-{seed}")
+    once(folder, make)
+    return ManyDays(os.path.join(folder, "package"), days, courses)
 
 
 def large_zip(keyring, below, total_bytes):
