@@ -16,6 +16,7 @@
 pub mod error;
 
 pub mod config;
+pub mod lock;
 pub mod source;
 
 pub mod edx;

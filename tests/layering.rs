@@ -17,8 +17,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("recipe", &["source", "decode", "edx", "sqlite"]),
     ("engine", &["recipe", "source", "decode", "edx", "store", "sqlite"]),
     ("tree", &["catalog", "recipe", "edx", "decode", "source"]),
+    ("lock", &[]),
     // Sizes are told as the engine knows them.
-    ("control", &["engine"]),
+    ("control", &["engine", "lock"]),
     ("volume", &["config", "source", "edx", "decode", "catalog", "recipe", "store", "engine", "tree", "control"]),
     ("fuse", &["volume", "tree", "engine", "recipe", "store"]),
     ("demo", &[]),

@@ -1,12 +1,12 @@
 //! Taking a cache folder for oneself.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::control::{LOCK_NAME, open_dir};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lock::{self, Lock};
 
 /// A cache folder that is ours until this is dropped, or the process ends.
 #[derive(Debug)]
@@ -59,26 +59,10 @@ fn claim_private(cache_dir: &Path) -> Result<Claim> {
     })?;
     check_private(cache_dir)?;
     // The folder is ours alone by now, so that nobody else can lay a link in the way.
-    let mut lock = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(cache_dir.join(LOCK_NAME))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            let _ = lock.take(20).read_to_string(&mut text);
-            return Ok(Claim::Taken { pid: text.trim().parse().ok() });
-        }
-        Err(TryLockError::Error(error)) => return Err(error.into()),
-    }
-    lock.set_len(0)?;
-    lock.seek(SeekFrom::Start(0))?;
-    writeln!(lock, "{}", std::process::id())?;
+    let lock = match lock::take(&cache_dir.join(LOCK_NAME))? {
+        Lock::Ours(lock) => lock,
+        Lock::Taken { pid } => return Ok(Claim::Taken { pid }),
+    };
     Ok(Claim::Ours(Owned { dir: fs::canonicalize(cache_dir)?, _lock: lock }))
 }
 
