@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod background;
+mod bar;
 mod cat;
 mod demo;
 mod demo_source;
@@ -17,6 +18,8 @@ mod owners;
 mod scratch;
 mod session;
 mod status;
+mod stopping;
+mod sync;
 mod text;
 mod unmount;
 
@@ -46,6 +49,7 @@ enum Verb {
     Index(Box<index::Args>),
     Ls(Box<ls::Args>),
     Cat(Box<cat::Args>),
+    Sync(Box<sync::Args>),
     Status(Box<status::Args>),
     Demo(Box<demo::Args>),
 }
@@ -93,6 +97,7 @@ fn attempt() -> Result<Outcome> {
         Verb::Index(args) => index::run(&args, &settings(Need::Tree)?),
         Verb::Ls(args) => ls::run(&args, &settings(Need::Tree)?),
         Verb::Cat(args) => cat::run(&args, &settings(Need::Tree)?),
+        Verb::Sync(args) => sync::run(&args, &settings(Need::Tree)?),
         Verb::Status(args) => status::run(&args, &settings(Need::Nothing)?),
         Verb::Demo(args) => demo::run(&args, &settings(Need::Nothing)?),
     }

@@ -62,6 +62,8 @@ pub struct Settings {
     pub compartment: NonZeroU32,
     /// The longest wait without progress, of a request to the source and of a reader.
     pub timeout: Duration,
+    /// Where `sync` keeps what it replaces; None: nowhere.
+    pub backup: Option<PathBuf>,
     pub detachment: Detachment,
     pub log: LogSettings,
     /// Where `demo` may put its data package.

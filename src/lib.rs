@@ -11,6 +11,8 @@
 //!     └────► catalog ─────────────► tree: path → Node → Artifact ─────────────────┘
 //! ```
 //!
+//! A **mirror** copies a source's encrypted objects into a folder, which is a source itself.
+//!
 //! The modules, in the order data flows:
 
 pub mod error;
@@ -20,6 +22,8 @@ pub mod lock;
 pub mod source;
 
 pub mod edx;
+
+pub mod mirror;
 
 pub mod decode;
 

@@ -29,7 +29,7 @@ use crate::store::blob::Blob;
 use crate::tree::{Node, Page};
 use crate::volume::organisation::Organisation;
 pub use crate::volume::reading::Contents;
-pub use crate::volume::start::Freshness;
+pub use crate::volume::start::{Freshness, connect};
 pub use crate::volume::walk::Indexed;
 
 /// One directory entry.

@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lock", &[]),
     // Sizes are told as the engine knows them.
     ("control", &["engine", "lock"]),
+    ("mirror", &["source", "edx", "lock"]),
     ("volume", &["config", "source", "edx", "decode", "catalog", "recipe", "store", "engine", "tree", "control"]),
     ("fuse", &["volume", "tree", "engine", "recipe", "store"]),
     ("demo", &[]),

@@ -6,6 +6,8 @@
 //! | `s3/changes.rs` | objects that change, go and come under a mount |
 //! | `s3/trouble.rs` | S3 away, slow, refusing, overloaded, cut off |
 //! | `s3/years.rs` | what comes in the long run: S3 away at the start, rotated logs, a smaller budget, a clock that jumps |
+//! | `s3/mirror.rs` | `edxfs sync`: what it fetches, and what it leaves in the folder |
+//! | `s3/broken_sync.rs` | `edxfs sync` killed, stopped, refused, out of room |
 //! | `s3/room.rs` | a cache that is too small, a disk that is full |
 
 mod common;
@@ -18,8 +20,12 @@ mod reading;
 #[path = "common/refusal.rs"]
 mod refusal;
 
+#[path = "s3/broken_sync.rs"]
+mod broken_sync;
 #[path = "s3/changes.rs"]
 mod changes;
+#[path = "s3/mirror.rs"]
+mod mirror;
 #[path = "s3/room.rs"]
 mod room;
 #[path = "s3/site.rs"]

@@ -1,15 +1,8 @@
 //! `edxfs index`: learns sizes and fills the free cache, in the foreground.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
-
 use crate::command::access::Access;
 use crate::command::log::{self, Role};
-use crate::command::{Outcome, complain, interrupted, text};
+use crate::command::{Outcome, bar, complain, interrupted, stopping, text};
 use crate::config::Settings;
 use crate::config::args::ReadArgs;
 use crate::control::Progress;
@@ -31,16 +24,8 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
     log::start(&settings.log, Role::Command)?;
     let paths = args.paths.iter().map(|path| text::tree_path(path)).collect::<Result<Vec<_>>>()?;
     let access = Access::start(settings)?;
-    let stopped = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // The first asks for an end, the second is obeyed at once.
-        flag::register_conditional_shutdown(signal, 130, Arc::clone(&stopped))?;
-        flag::register(signal, Arc::clone(&stopped))?;
-    }
-    let stop = || stopped.load(Ordering::Relaxed);
-    let template = "{bar:30} {bytes} of {total_bytes}  {msg}  {bytes_per_sec}  {eta} left";
-    let style = ProgressStyle::with_template(template).expect("a template is a constant of ours");
-    let bar = ProgressBar::new(0).with_style(style);
+    let stop = stopping::asked()?;
+    let bar = bar::over_objects();
     let show = |progress: Progress| {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.done_bytes);

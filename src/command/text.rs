@@ -20,7 +20,8 @@ A data package in S3:
   edxfs status ~/edx
   edxfs unmount ~/edx
 
-A mirror on disk, encrypted or not:
+A mirror on disk, encrypted or not; `sync` makes one and keeps it up to date:
+  edxfs sync --org chalmersx --profile edx /data/edx
   edxfs mount --org chalmersx --folder /data/edx --secret-key czar.key ~/edx
 
 Without a mount (no FUSE needed):
@@ -37,8 +38,8 @@ Once in ~/.config/edxfs/config.toml, never typed again (each option is a key of 
   passphrase-command = \"pass show edx\"
 
 Exit codes: 0 all went well; 1 something failed, see the message; 2 the command line or the
-configuration cannot be followed, or somebody else owns the cache folder; 3 no secret key, or no
-passphrase for it; 4 the source cannot be reached; 130 interrupted.";
+configuration cannot be followed, or somebody else owns the cache folder or the mirror; 3 no secret
+key, or no passphrase for it; 4 the source cannot be reached; 130 interrupted.";
 
 /// What to try on a mounted demo.
 pub fn after_demo(mount_point: &Path) -> String {

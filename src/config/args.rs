@@ -30,6 +30,8 @@ pub struct Options {
     #[command(flatten)]
     pub derived: DerivedArgs,
     #[command(flatten)]
+    pub mirror: MirrorArgs,
+    #[command(flatten)]
     pub common: CommonArgs,
 }
 
@@ -158,6 +160,14 @@ pub struct DerivedArgs {
     /// Seconds of a video that are counted together in samced.db [default: 5]
     #[arg(long, value_name = "N", value_parser = values::compartment)]
     pub compartment: Option<NonZeroU32>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Mirror")]
+pub struct MirrorArgs {
+    /// Keep what a sync replaces, as DIR/<UTC date>/<path in the mirror>
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub backup: Option<PathBuf>,
 }
 
 /// What every command that reads the tree takes.

@@ -96,7 +96,7 @@ fn contradiction(error: &clap::Error) -> Error {
 }
 
 fn settings(options: Options, need: Need, environment: &Environment) -> Result<Settings> {
-    let Options { org, source, keys, cache, view, derived, common } = options;
+    let Options { org, source, keys, cache, view, derived, mirror, common } = options;
     let orgs = distinct(org.org);
     if orgs.is_empty() && need == Need::Tree {
         return Err(Error::usage("no organisation; name it as in the file names, like --org chalmersx"));
@@ -127,6 +127,7 @@ fn settings(options: Options, need: Need, environment: &Environment) -> Result<S
         survey_pre: derived.survey_pre,
         survey_post: derived.survey_post,
         compartment: derived.compartment.unwrap_or(DEFAULT_COMPARTMENT),
+        backup: mirror.backup,
         detachment: if yes(common.foreground) { Detachment::Foreground } else { Detachment::Background },
         log: log_settings(common, &orgs, environment)?,
         temp_dir: environment.temp_dir.clone(),

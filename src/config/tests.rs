@@ -117,6 +117,7 @@ fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
         ("survey-pre = '^Pre$'", "--survey-pre=^Start$", |s| s.survey_pre.clone().unwrap(), "^Pre$", "^Start$"),
         ("survey-post = '^Post$'", "--survey-post=^End$", |s| s.survey_post.clone().unwrap(), "^Post$", "^End$"),
         ("compartment = 10", "--compartment=1", |s| s.compartment.to_string(), "10", "1"),
+        ("backup = '/a'", "--backup=/b", |s| s.backup.clone().unwrap().display().to_string(), "/a", "/b"),
         ("foreground = true", "--foreground=false", |s| format!("{:?}", s.detachment), "Foreground", "Background"),
         ("log = 'debug'", "--log=trace", |s| format!("{:?}", s.log.level.unwrap()), "Debug", "Trace"),
         ("log-file = '/a'", "--log-file=/b", |s| s.log.file.clone().unwrap().display().to_string(), "/a", "/b"),

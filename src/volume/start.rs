@@ -64,7 +64,8 @@ impl Volume {
     }
 }
 
-fn connect(settings: &Settings, org: &str) -> Result<Arc<dyn Source>> {
+/// The source of one organisation. Errors: `NotFound`, `Refused` and `Usage` for a folder that cannot be read.
+pub fn connect(settings: &Settings, org: &str) -> Result<Arc<dyn Source>> {
     match &settings.source {
         SourceSettings::Folder(folder) => Ok(Arc::new(FolderSource::new(folder)?)),
         SourceSettings::S3(s3) => Ok(Arc::new(S3Source::connect(S3Settings {

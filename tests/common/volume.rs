@@ -139,6 +139,7 @@ fn settings(made: &Made, cache: &Path, cache_bytes: u64) -> Settings {
         survey_post: None,
         compartment: NonZeroU32::new(5).expect("not zero"),
         timeout: Duration::from_secs(30),
+        backup: None,
         detachment: Detachment::Foreground,
         log: LogSettings { level: None, file: None, default_file: PathBuf::new(), stderr: StderrKind::Other },
         temp_dir: std::env::temp_dir(),

@@ -77,6 +77,7 @@ fn settings(data: &Path, cache: &Path, key: &Key, cache_bytes: u64) -> Settings 
         survey_post: None,
         compartment: NonZeroU32::new(5).expect("not zero"),
         timeout: Duration::from_secs(30),
+        backup: None,
         detachment: Detachment::Foreground,
         log: LogSettings { level: None, file: None, default_file: cache.join("log"), stderr: StderrKind::Other },
         temp_dir: cache.into(),

@@ -44,9 +44,13 @@ impl Site {
 
     pub fn options(&self) -> Vec<String> {
         let mut options = quiet(key_options(&self.made));
-        options.extend(["--endpoint-url".to_owned(), self.server.endpoint_url(), "--path-style".to_owned()]);
+        options.extend(self.server_options());
         options.extend(["--timeout".to_owned(), format!("{TIMEOUT}s")]);
         options
+    }
+
+    pub fn server_options(&self) -> [String; 3] {
+        ["--endpoint-url".to_owned(), self.server.endpoint_url(), "--path-style".to_owned()]
     }
 
     pub fn mount(&self) -> Mount {
