@@ -75,8 +75,10 @@ fn check_apart(dir: &Path, settings: &Settings) -> Result<()> {
 }
 
 fn report(synced: &Synced) -> Outcome {
-    for (object, error) in &synced.failed {
+    let Synced { fetched_objects, fetched_bytes, current_objects, failed } = synced;
+    tracing::info!(fetched_objects, fetched_bytes, current_objects, failed_objects = failed.len(), "synced");
+    for (object, error) in failed {
         complain(error.clone().about(object.as_str().escape_debug()));
     }
-    if synced.failed.is_empty() { Outcome::Done } else { Outcome::Reported(1) }
+    if failed.is_empty() { Outcome::Done } else { Outcome::Reported(1) }
 }

@@ -10,7 +10,7 @@ use edxfs::demo::bucket::{Object, Operation, Request};
 
 use crate::common::{EDXFS, Mount, folder_options, key_options, run};
 use crate::injury::noise;
-use crate::reading::{Expect, assert_tree, problems, quiet, read_tree};
+use crate::reading::{Expect, assert_joined, assert_tree, problems, quiet, read_tree, undamaged};
 use crate::refusal::bounded;
 use crate::site::{Disk, ENVIRONMENT, EVENTS, SNAPSHOTS, Site, day_key};
 
@@ -139,7 +139,9 @@ fn the_first_sync_fetches_each_object_once_the_second_nothing_and_the_mount_is_t
     fs::write(synced.file("course-data/.unix-2015-03-08.zip.0123456789abcdef.part"), "half").unwrap();
     let folder = ["--folder".to_owned(), synced.dir().display().to_string()];
     let mount = Mount::start(&quiet([key_options(&synced.site.made), folder.to_vec()].concat()));
-    assert_tree(&read_tree(&mount, ""), "", |_| Expect::Right);
+    let tree = read_tree(&mount, "");
+    assert_tree(&tree, "", |_| Expect::Right);
+    assert_joined(undamaged(), &tree, |_| Expect::Right);
     let strange = problems(&mount).into_iter().find(|problem| problem.object.contains("/."));
     assert!(strange.is_none(), "{strange:?}");
     let original = Mount::start(&quiet(folder_options(&synced.site.made)));
