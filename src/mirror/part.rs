@@ -1,7 +1,8 @@
 //! A file on its way into the mirror: what has been fetched of one version so far, beside its place.
 //!
 //! `.{name}.{first 16 hex digits of BLAKE3(ETag)}.part`: the name says which version, so that a later sync knows
-//! whether it may go on with it. Bytes are only ever added at the end.
+//! whether it may go on with it. Bytes are only ever added at the end: after a power failure the file may be shorter
+//! than it was, but its length does not run ahead of its data where the file system orders the two (ext4, XFS, btrfs).
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
