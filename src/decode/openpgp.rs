@@ -4,6 +4,7 @@
 //! made for them. What a message's producer did is judged all the more: see `message`.
 
 mod framing;
+mod key_file;
 mod keys;
 mod message;
 
