@@ -7,6 +7,7 @@ mod bar;
 mod cat;
 mod demo;
 mod demo_source;
+mod export;
 mod hygiene;
 mod index;
 mod keys;
@@ -49,6 +50,7 @@ enum Verb {
     Index(Box<index::Args>),
     Ls(Box<ls::Args>),
     Cat(Box<cat::Args>),
+    Export(Box<export::Args>),
     Sync(Box<sync::Args>),
     Status(Box<status::Args>),
     Demo(Box<demo::Args>),
@@ -97,6 +99,7 @@ fn attempt() -> Result<Outcome> {
         Verb::Index(args) => index::run(&args, &settings(Need::Tree)?),
         Verb::Ls(args) => ls::run(&args, &settings(Need::Tree)?),
         Verb::Cat(args) => cat::run(&args, &settings(Need::Tree)?),
+        Verb::Export(args) => export::run(&args, &settings(Need::Tree)?),
         Verb::Sync(args) => sync::run(&args, &settings(Need::Tree)?),
         Verb::Status(args) => status::run(&args, &settings(Need::Nothing)?),
         Verb::Demo(args) => demo::run(&args, &settings(Need::Nothing)?),

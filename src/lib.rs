@@ -42,6 +42,8 @@ pub mod control;
 
 pub mod volume;
 
+pub mod encrypt;
+pub mod export;
 pub mod fuse;
 
 pub mod command;

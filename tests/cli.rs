@@ -53,7 +53,7 @@ fn help_reads_as_recorded() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/help.txt");
     let home = Home::new();
     let mut help = String::new();
-    for verb in ["", "mount", "unmount", "index", "ls", "cat", "sync", "status", "demo"] {
+    for verb in ["", "mount", "unmount", "index", "ls", "cat", "export", "sync", "status", "demo"] {
         let output = home.run(&format!("{verb} --help"));
         assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
         help += &format!("$ edxfs {verb} --help\n{}\n", text(&output.stdout));
@@ -113,6 +113,9 @@ fn what_cannot_be_followed_is_code_2_and_says_why() {
         ("mount --org x --foreground --log-file file/x mnt", "cannot write the log file"),
         ("ls --allow-other --org x", "unexpected argument '--allow-other'"),
         ("cat --org x", "<PATH>..."),
+        ("export --org x", "<PATH>..."),
+        ("export --org x courses", "name what to export, then where to"),
+        ("export --org x --recipient no.asc courses new.gpg --index off", "unexpected argument '--index'"),
         ("sync --org x", "<DIR>"),
         ("sync d", "edxfs: no organisation; name it"),
         ("sync --org x --secret-key k d", "unexpected argument '--secret-key'"),
@@ -144,7 +147,7 @@ fn the_default_configuration_file_is_read_by_every_verb() {
     let home = Home::new();
     home.folder(".config/edxfs", 0o755);
     fs::write(home.path(".config/edxfs/config.toml"), "nonsense = 1\n").expect("it is ours");
-    for line in ["mount m", "unmount m", "index", "ls", "cat x", "sync d", "status", "demo"] {
+    for line in ["mount m", "unmount m", "index", "ls", "cat x", "export x y", "sync d", "status", "demo"] {
         let (code, message) = home.fail(line);
         assert_eq!(code, Some(2), "{line}");
         assert!(message.contains("config.toml: unknown key `nonsense`"), "{line}: {message}");

@@ -22,6 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("control", &["engine", "lock"]),
     ("mirror", &["source", "edx", "lock"]),
     ("volume", &["config", "source", "edx", "decode", "catalog", "recipe", "store", "engine", "tree", "control"]),
+    // The other way round than `decode`, with keys read as there.
+    ("encrypt", &["decode"]),
+    // Below `command`: the tree comes to it as a trait, what it opens as the volume's own type.
+    ("export", &["control", "edx", "encrypt", "engine", "volume"]),
     ("fuse", &["volume", "tree", "engine", "recipe", "store"]),
     ("demo", &[]),
     ("command", &["*"]),
@@ -32,10 +36,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Crates that some files or folders alone may name, below `src/`.
 const OWNERS: &[(&str, &[&str])] = &[
     ("fuser", &["fuse"]),
-    ("sequoia_openpgp", &["decode/openpgp"]),
+    ("sequoia_openpgp", &["decode/openpgp", "encrypt"]),
     ("aws_sdk_s3", &["source/s3"]),
     ("aws_config", &["source/s3"]),
-    ("ring", &["store/seal"]),
+    // Sealing, and the SHA-256 of a manifest.
+    ("ring", &["store/seal", "export/copy"]),
+    ("rustix", &["export/folder"]),
     ("rusqlite", &["engine/ledger", "sqlite", "recipe/database", "recipe/opt_in"]),
     ("sqlite_plugin", &["sqlite"]),
     // The demonstration package is gzipped by its generator: a fixture must not be made by the code under test.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{answers, hygiene, keys};
 use crate::config::Settings;
-use crate::control::{self, Claim, Conversation, Item, Owned, Progress, Reply, Request, Serving};
+use crate::control::{self, Claim, Conversation, Item, Origin, Owned, Progress, Reply, Request, Serving};
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
 use crate::volume::{Contents, Freshness, Indexed, Volume};
@@ -72,15 +72,28 @@ impl Access {
         }
     }
 
-    /// A file's content, complete and verified. Errors: `Usage` for a directory, all of tree.md 4.
-    pub fn open(&self, path: &str) -> Result<Contents> {
+    /// What a file comes from, without making it. Errors: as `item`; `Usage` for a directory.
+    pub fn origin(&self, path: &str) -> Result<Origin> {
         match self {
-            Access::Volume { volume, .. } => volume.contents(path, FOREVER),
+            Access::Volume { volume, .. } => volume.origin(path, FOREVER),
+            Access::Owner { .. } => match self.ask(|| Request::Origin { path: self.inner(path) })?.reply()? {
+                Reply::Origin(origin) => Ok(origin),
+                _ => Err(unexpected()),
+            },
+        }
+    }
+
+    /// A file's content, complete and verified. Errors: `Usage` for a directory, all of tree.md 4; `Interrupted` once
+    /// `stop` says so while the file is made.
+    pub fn open(&self, path: &str, stop: &(dyn Fn() -> bool + Sync)) -> Result<Contents> {
+        match self {
+            Access::Volume { volume, .. } => volume.contents(path, Wait::Until(stop)),
             Access::Owner { .. } => {
                 let mut conversation = self.ask(|| Request::Read { path: self.inner(path) })?;
-                match conversation.reply()? {
-                    Reply::Opened(opened) => Ok(Contents { opened, reader: Box::new(conversation) }),
-                    _ => Err(unexpected()),
+                match conversation.reply_unless(stop, LOOK)? {
+                    Some(Reply::Opened(opened)) => Ok(Contents { opened, reader: Box::new(conversation) }),
+                    Some(_) => Err(unexpected()),
+                    None => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
                 }
             }
         }

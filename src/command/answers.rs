@@ -56,6 +56,10 @@ fn answer(volume: &Volume, identity: &Status, request: Request, replies: &mut Re
             }
             Err(error) => Ok(Err(error)),
         },
+        Request::Origin { path } => match volume.origin(&path, wait) {
+            Ok(origin) => replies.send(&Reply::Origin(origin)).map(Ok),
+            Err(error) => Ok(Err(error)),
+        },
         Request::Read { path } => match volume.contents(&path, wait) {
             Ok(mut contents) => {
                 replies.send(&Reply::Opened(contents.opened))?;

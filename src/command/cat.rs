@@ -28,7 +28,7 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     for path in &args.paths {
         let copied = match text::tree_path(path) {
-            Ok(inner) => match access.open(&inner) {
+            Ok(inner) => match access.open(&inner, &|| false) {
                 Ok(mut contents) => copy(&mut contents.reader, &mut out),
                 Err(error) => Ok(Err(error)),
             },

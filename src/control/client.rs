@@ -50,8 +50,31 @@ impl Conversation {
 
     /// The next reply. Errors: the owner's own where that is `Failed`; `Unreachable` where the owner has ended.
     pub fn reply(&mut self) -> Result<Reply> {
+        self.read_line().map_err(silence)?;
+        self.take_reply()
+    }
+
+    /// The next reply; None once `stop` says so while the owner works on it, looked at every `interval`. Errors: as `reply`.
+    pub fn reply_unless(&mut self, stop: &dyn Fn() -> bool, interval: Duration) -> Result<Option<Reply>> {
+        self.stream.get_ref().set_read_timeout(Some(interval))?;
+        while let Err(error) = self.read_line() {
+            match error.kind() {
+                IoKind::WouldBlock | IoKind::TimedOut if stop() => return Ok(None),
+                IoKind::WouldBlock | IoKind::TimedOut => {}
+                _ => return Err(silence(error)),
+            }
+        }
+        self.stream.get_ref().set_read_timeout(None)?;
+        self.take_reply().map(Some)
+    }
+
+    /// Reads on until a line is whole, or the stream has ended.
+    fn read_line(&mut self) -> io::Result<()> {
         let rest = REPLY_LIMIT - (self.line.len() as u64).min(REPLY_LIMIT);
-        (&mut self.stream).take(rest).read_until(b'\n', &mut self.line).map_err(silence)?;
+        (&mut self.stream).take(rest).read_until(b'\n', &mut self.line).map(drop)
+    }
+
+    fn take_reply(&mut self) -> Result<Reply> {
         let line = std::mem::take(&mut self.line);
         if line.is_empty() {
             return Err(ended());

@@ -26,6 +26,10 @@ pub enum Request {
     List {
         path: String,
     },
+    /// What a file comes from. Answer: `Origin`, at once.
+    Origin {
+        path: String,
+    },
     /// A file, once it is made. Answer: `Opened`, its content in frames, then `Done` or `Failed`.
     Read {
         path: String,
@@ -54,6 +58,7 @@ pub enum Reply {
         pid: u32,
     },
     Item(Item),
+    Origin(Origin),
     Opened(Opened),
     Progress(Progress),
     Unmade(Failure),
@@ -78,6 +83,14 @@ pub struct Opened {
     /// `bucket/key[/entry]`, or what a derived file is made of; empty for a page like README.txt.
     pub source: String,
     /// Of the object that the file comes from; empty where there is not exactly one.
+    pub etag: String,
+}
+
+/// What a file comes from, as far as that is known without making it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// As in [`Opened`].
+    pub source: String,
     pub etag: String,
 }
 

@@ -14,6 +14,7 @@ use sequoia_openpgp::serialize::stream::{Encryptor, LiteralWriter, Message, Reci
 use sequoia_openpgp::types::{Features, SymmetricAlgorithm};
 use zeroize::Zeroizing;
 
+pub(crate) use crate::decode::openpgp::key_file::{blocks, content};
 pub use crate::decode::openpgp::keys::{KeyHint, Passphrase, SecretKeys};
 pub use crate::decode::openpgp::message::decrypt;
 use crate::error::{Error, ErrorKind, Result};

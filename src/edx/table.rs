@@ -155,6 +155,25 @@ pub fn decode(cell: &[u8], dialect: Dialect) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(value))
 }
 
+/// Appends a line of cells; `\`, tab and line ends in them are escaped as in edX's tables.
+pub fn push_row(text: &mut String, cells: &[&str]) {
+    for (at, cell) in cells.iter().enumerate() {
+        if at > 0 {
+            text.push('\t');
+        }
+        for c in cell.chars() {
+            match c {
+                '\\' => text.push_str("\\\\"),
+                '\t' => text.push_str("\\t"),
+                '\n' => text.push_str("\\n"),
+                '\r' => text.push_str("\\r"),
+                c => text.push(c),
+            }
+        }
+    }
+    text.push('\n');
+}
+
 fn unescape(letter: u8, dialect: Dialect) -> Option<u8> {
     match (dialect, letter) {
         (_, b'\\') => Some(b'\\'),

@@ -13,6 +13,7 @@ use super::view::{Listing, View};
 use super::{Body, Node, Page, Tree, missing};
 use crate::catalog::Snapshot;
 use crate::edx::course_run::CourseId;
+use crate::edx::table::push_row;
 use crate::edx::window::Window;
 use crate::error::Result;
 
@@ -50,7 +51,7 @@ fn courses(tree: &Tree<'_>) -> String {
         let snapshot = course.snapshot_for(None);
         let title = snapshot.and_then(|snapshot| title(tree, snapshot)).unwrap_or_default();
         let snapshot = snapshot.map(Snapshot::name).unwrap_or_default();
-        row(&mut text, &[&course.folder, id, course.site.as_str(), &title, &date(first), &date(last), &snapshot]);
+        push_row(&mut text, &[&course.folder, id, course.site.as_str(), &title, &date(first), &date(last), &snapshot]);
     }
     text
 }
@@ -67,28 +68,9 @@ fn problems(tree: &Tree<'_>) -> String {
     problems.extend(tree.known.problems());
     let mut text = String::from("object\tentry\twhat\tcount\terrno\twhat_to_do\n");
     for p in problems {
-        row(&mut text, &[&p.object, &p.entry, &p.what, &p.count.to_string(), p.errno, &p.what_to_do]);
+        push_row(&mut text, &[&p.object, &p.entry, &p.what, &p.count.to_string(), p.errno, &p.what_to_do]);
     }
     text
-}
-
-/// Appends a line of cells; `\`, tab and line ends in them are escaped as in edX's tables.
-fn row(text: &mut String, cells: &[&str]) {
-    for (at, cell) in cells.iter().enumerate() {
-        if at > 0 {
-            text.push('\t');
-        }
-        for c in cell.chars() {
-            match c {
-                '\\' => text.push_str("\\\\"),
-                '\t' => text.push_str("\\t"),
-                '\n' => text.push_str("\\n"),
-                '\r' => text.push_str("\\r"),
-                c => text.push(c),
-            }
-        }
-    }
-    text.push('\n');
 }
 
 /// `info.txt` beside what the toolkit makes of a course or window.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::catalog::Catalog;
 use crate::catalog::problem::Problem;
+use crate::control::Origin;
 use crate::edx::course_run::CourseId;
 use crate::edx::course_structure;
 use crate::edx::tracking_log::{CourseRule, Evidence};
@@ -121,14 +122,19 @@ impl Organisation {
     }
 
     pub fn provenance(&self, artifact: &Artifact) -> Provenance {
+        let Origin { source, etag } = self.origin(artifact);
+        let cached = self.engine.is_cached(self.resolve(artifact).as_ref().unwrap_or(artifact));
+        Provenance { source, etag, cached, needs: self.needs(artifact) }
+    }
+
+    /// Where its bytes come from. Decodes nothing.
+    pub fn origin(&self, artifact: &Artifact) -> Origin {
         let resolved = self.resolve(artifact);
         let resolved = resolved.as_ref().unwrap_or(artifact);
         let input = resolved.recipe.input();
-        Provenance {
+        Origin {
             source: input.map_or_else(|| resolved.recipe.label(), Part::name),
             etag: input.map_or_else(String::new, |part| part.object.etag.as_str().to_owned()),
-            cached: self.engine.is_cached(resolved),
-            needs: self.needs(artifact),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Read};
 
-use crate::control::{Item, Opened};
+use crate::control::{Item, Opened, Origin};
 use crate::engine::size::Size;
 use crate::engine::wait::Wait;
 use crate::error::{Error, Result};
@@ -30,6 +30,15 @@ impl Volume {
         entries.iter().map(|entry| describe(&entry.name, &entry.node)).collect()
     }
 
+    /// What a file comes from; nothing is made. Errors: `Usage` for a directory, `NotFound`, and the source's.
+    pub fn origin(&self, path: &str, wait: Wait<'_>) -> Result<Origin> {
+        match self.lookup(path, wait)? {
+            Node::Dir { .. } => Err(Error::usage("is a directory")),
+            Node::File { body: Body::Page(_), .. } => Ok(Origin::default()),
+            Node::File { body: Body::Artifact(artifact), .. } => Ok(self.maker(&artifact)?.origin(&artifact)),
+        }
+    }
+
     /// Opens a file, made and verified. Errors: `Usage` for a directory, all of tree.md 4.
     pub fn contents(&self, path: &str, wait: Wait<'_>) -> Result<Contents> {
         let artifact = match self.lookup(path, wait)? {
@@ -46,7 +55,7 @@ impl Volume {
         let modified = match self.lookup(path, Wait::Never)? {
             Node::Dir { modified } | Node::File { modified, .. } => modified,
         };
-        let origin = self.provenance(&artifact);
+        let origin = self.maker(&artifact)?.origin(&artifact);
         let opened = Opened { bytes: blob.len(), modified, source: origin.source, etag: origin.etag };
         Ok(Contents { opened, reader: Box::new(blob.reader()) })
     }

@@ -9,7 +9,7 @@ use edxfs::demo::bucket::{Credentials, Operation, Reply, Server};
 use crate::common::{Mount, key_options, wait_for};
 
 /// Credentials, and nothing of the user's own.
-const ENVIRONMENT: &[(&str, &str)] = &[
+pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("AWS_ACCESS_KEY_ID", "KEY"),
     ("AWS_SECRET_ACCESS_KEY", "secret"),
     ("AWS_SESSION_TOKEN", ""),
@@ -39,9 +39,14 @@ impl Bucket {
 
     /// Mounts where an earlier mount has left its cache.
     pub fn mount_in(&self, scratch: tempfile::TempDir, options: &[&str]) -> Mount {
+        let own = options.iter().map(|option| (*option).to_owned()).collect();
+        Mount::start_in(scratch, &[own, self.options()].concat(), ENVIRONMENT)
+    }
+
+    /// The options that read it; they need `ENVIRONMENT`.
+    pub fn options(&self) -> Vec<String> {
         let s3 = ["--endpoint-url", &self.server.endpoint_url(), "--path-style", "--region", "us-east-1"];
-        let own: Vec<String> = s3.iter().chain(options).map(|option| (*option).to_owned()).collect();
-        Mount::start_in(scratch, &[own, self.keys.clone()].concat(), ENVIRONMENT)
+        [s3.map(str::to_owned).to_vec(), self.keys.clone()].concat()
     }
 
     /// Keys of the objects asked for since the last call, in that order.

@@ -18,7 +18,7 @@ const FILE_LIMIT: u64 = 64 << 20;
 const ARMOR: &[u8] = b"-----BEGIN PGP ";
 
 /// The whole file. Errors: local I/O; `Usage` for a file too large to hold keys.
-pub(super) fn content(file: &Path) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn content(file: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let opened = File::open(file)?;
     let bytes = opened.metadata()?.len();
     if bytes > FILE_LIMIT {
@@ -73,7 +73,7 @@ pub(super) fn found_keys(content: &[u8]) -> Result<Vec<Found>> {
 }
 
 /// The file itself if it is binary, else each of its armored blocks: a parser stops behind the first one.
-fn blocks(content: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn blocks(content: &[u8]) -> Vec<&[u8]> {
     if content.first().is_none_or(|byte| byte & 0x80 != 0) {
         return vec![content];
     }
