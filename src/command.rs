@@ -16,6 +16,7 @@ mod ls;
 mod mount;
 mod mount_point;
 mod owners;
+mod rekey;
 mod scratch;
 mod session;
 mod status;
@@ -53,6 +54,7 @@ enum Verb {
     Export(Box<export::Args>),
     Sync(Box<sync::Args>),
     Status(Box<status::Args>),
+    Rekey(Box<rekey::Args>),
     Demo(Box<demo::Args>),
 }
 
@@ -102,6 +104,7 @@ fn attempt() -> Result<Outcome> {
         Verb::Export(args) => export::run(&args, &settings(Need::Tree)?),
         Verb::Sync(args) => sync::run(&args, &settings(Need::Tree)?),
         Verb::Status(args) => status::run(&args, &settings(Need::Nothing)?),
+        Verb::Rekey(args) => rekey::run(&args, &settings(Need::Cache)?),
         Verb::Demo(args) => demo::run(&args, &settings(Need::Nothing)?),
     }
 }

@@ -12,6 +12,7 @@ mod organisation;
 mod reading;
 mod records;
 mod refresher;
+pub mod rekey;
 mod start;
 mod walk;
 

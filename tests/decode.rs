@@ -12,6 +12,8 @@ mod fixtures;
 mod gzip;
 #[path = "decode/openpgp.rs"]
 mod openpgp;
+#[path = "decode/recipients.rs"]
+mod recipients;
 #[path = "decode/tar.rs"]
 mod tar;
 #[path = "decode/zip.rs"]

@@ -27,6 +27,8 @@ const DEFAULT_COMPARTMENT: NonZeroU32 = NonZeroU32::new(5).expect("five is not z
 pub enum Need {
     /// An organisation and where to find it.
     Tree,
+    /// A cache folder: an organisation, or `--cache-dir`.
+    Cache,
     Nothing,
 }
 
@@ -100,6 +102,9 @@ fn settings(options: Options, need: Need, environment: &Environment) -> Result<S
     let orgs = distinct(org.org);
     if orgs.is_empty() && need == Need::Tree {
         return Err(Error::usage("no organisation; name it as in the file names, like --org chalmersx"));
+    }
+    if need == Need::Cache && orgs.is_empty() && cache.cache_dir.is_none() {
+        return Err(Error::usage("no cache folder; name its organisation with --org, or give --cache-dir"));
     }
     check_days(&view)?;
     let yes = |switch: Option<bool>| switch == Some(true);

@@ -7,37 +7,42 @@ mod framing;
 mod key_file;
 mod keys;
 mod message;
+mod recipients;
 
 use std::io::{Read, Write};
 
-use sequoia_openpgp::serialize::stream::{Encryptor, LiteralWriter, Message, Recipient};
+use sequoia_openpgp::serialize::stream::{self, Encryptor, LiteralWriter, Message};
 use sequoia_openpgp::types::{Features, SymmetricAlgorithm};
 use zeroize::Zeroizing;
 
 pub(crate) use crate::decode::openpgp::key_file::{blocks, content};
 pub use crate::decode::openpgp::keys::{KeyHint, Passphrase, SecretKeys};
 pub use crate::decode::openpgp::message::decrypt;
+pub use crate::decode::openpgp::recipients::{KeyName, Recipient, certificates, from_packets, named_in, to_packets};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The second half of every command that re-encrypts, and the whole of the usual one.
 const AGAIN: &str = "gpg --output NEW.gpg --recipient KEY --encrypt";
 const OLD_TO_NEW: &str = "gpg --decrypt OLD.gpg | gpg --output NEW.gpg --recipient KEY --encrypt";
 /// Largest secret that `unwrap` gives back.
-const SECRET_LIMIT: usize = 4096;
+const SECRET_LIMIT: usize = 1 << 20;
 
-/// Encrypts `secret` (at most 4096 bytes) as one binary OpenPGP message (SEIPD v1, AES-256) to every encryption subkey
-/// of the key files, locked ones and stubs included: whoever can open any of them can `unwrap` it.
+/// Encrypts `secret` (at most 1 MiB) as one binary OpenPGP message (SEIPD v1, AES-256) to all of `recipients`: whoever
+/// has the secret part of any of them can `unwrap` it.
 ///
-/// Errors: `NoSecretKey` when there is no key that can encrypt; ElGamal keys cannot.
-pub fn wrap(keys: &SecretKeys, secret: &[u8]) -> Result<Vec<u8>> {
+/// Errors: `NoSecretKey` when there are none; `Usage` for a secret too large.
+pub fn wrap(recipients: &[Recipient], secret: &[u8]) -> Result<Vec<u8>> {
     let failed = |_| Error::internal("cannot encrypt to the OpenPGP keys given");
-    let recipients = keys.recipients();
     if recipients.is_empty() {
         return Err(Error::new(ErrorKind::NoSecretKey, "none of the OpenPGP keys given can encrypt")
             .advise("give an RSA or ECDH key with --secret-key"));
     }
+    if secret.len() > SECRET_LIMIT {
+        return Err(Error::usage("these are more recipients than a key file holds"));
+    }
     let features = Features::empty().set_seipdv1();
-    let recipients = recipients.into_iter().map(|key| Recipient::new(features.clone(), key.key_handle(), key));
+    let keys = recipients.iter().map(|recipient| &recipient.key);
+    let recipients = keys.map(|key| stream::Recipient::new(features.clone(), key.key_handle(), key));
     let mut wrapped = Vec::new();
     let message = Encryptor::for_recipients(Message::new(&mut wrapped), recipients)
         .symmetric_algo(SymmetricAlgorithm::AES256)

@@ -1,49 +1,93 @@
 //! The cache folder's data key: made once, wrapped to the OpenPGP keys given, opened by any of them.
+//!
+//! `key.gpg` is an OpenPGP message. Its plaintext is the data key, 32 bytes, and behind it the public keys that it is
+//! wrapped to, as OpenPGP packets, so that it can be wrapped to them again; where these are missing (caches of the
+//! first version) it is the 32 bytes alone. So nobody without the data key can read who the recipients are, but for
+//! the key IDs that every message names, and nobody without it can make himself one of them: a message that holds the
+//! right 32 bytes was written by somebody who knew them.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind as IoKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::decode::openpgp::{self, SecretKeys};
-use crate::error::{Error, Result};
+use zeroize::Zeroizing;
+
+use crate::decode::openpgp::{self, KeyName, Recipient, SecretKeys};
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::seal::DataKey;
 
-/// An OpenPGP message that holds the 32 bytes.
 const FILE: &str = "key.gpg";
+/// A key file that is being written; after a crash, what was written of it.
+const PART: &str = "key.part";
+
+/// An unwrapped key file.
+pub struct Opened {
+    pub key: DataKey,
+    /// Whom the message says it is encrypted to.
+    pub named: Vec<KeyName>,
+    /// The keys that lie in it; those of `named` as a rule, but nothing in the format makes sure of that.
+    pub kept: Vec<Recipient>,
+}
 
 /// Opens the folder's data key, or makes one. Errors: `NoSecretKey` if it is wrapped to other keys; `Corrupt`.
 pub fn open_or_create(folder: &Path, keys: &SecretKeys) -> Result<DataKey> {
-    let path = folder.join(FILE);
-    match fs::read(&path) {
-        Ok(wrapped) => unwrap(&wrapped, keys).map_err(|error| {
-            let advice =
-                format!("give a key that has opened this cache before, or remove the folder {}", folder.display());
-            error.about(path.display()).advise(advice)
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(&path, keys),
-        Err(error) => Err(Error::from(error).about(path.display())),
+    match open(folder, keys) {
+        // Anything else may pass, and a new key would make the cache worthless.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let key = DataKey::random()?;
+            replace(folder, &key, keys.recipients())?;
+            Ok(key)
+        }
+        opened => opened.map(|opened| opened.key),
     }
 }
 
-fn unwrap(wrapped: &[u8], keys: &SecretKeys) -> Result<DataKey> {
-    let bytes = openpgp::unwrap(keys, wrapped)?;
-    let bytes: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| Error::corrupt("is not a data key"))?;
-    Ok(DataKey::from_bytes(*bytes))
+/// Whether the folder has a data key, or something in its place.
+pub fn is_in(folder: &Path) -> bool {
+    fs::symlink_metadata(folder.join(FILE)).is_ok()
 }
 
-/// Through a temporary file, so that a crash leaves a whole key or none.
-fn create(path: &Path, keys: &SecretKeys) -> Result<DataKey> {
-    let key = DataKey::random()?;
-    let wrapped = openpgp::wrap(keys, key.expose())?;
-    let part = path.with_extension("part");
-    let _ = fs::remove_file(&part);
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+/// Opens the folder's data key. Errors: `NotFound`; `NoSecretKey` if it is wrapped to other keys; `Corrupt`.
+pub fn open(folder: &Path, keys: &SecretKeys) -> Result<Opened> {
+    let path = folder.join(FILE);
+    let wrapped = fs::read(&path).map_err(|error| Error::from(error).about(path.display()))?;
+    unwrap(&wrapped, keys).map_err(|error| {
+        let advice = format!("give a key that has opened this cache before, or remove the folder {}", folder.display());
+        error.about(path.display()).advise(advice)
+    })
+}
+
+fn unwrap(wrapped: &[u8], keys: &SecretKeys) -> Result<Opened> {
+    let plain = openpgp::unwrap(keys, wrapped)?;
+    let (key, packets) = plain.split_first_chunk::<32>().ok_or_else(|| Error::corrupt("is not a data key"))?;
+    let (named, kept) = (openpgp::named_in(wrapped)?, openpgp::from_packets(packets)?);
+    Ok(Opened { key: DataKey::from_bytes(*key), named, kept })
+}
+
+/// Wraps the folder's data key to `recipients` and to nobody else. A crash leaves the key file of before or the new
+/// one, whole. Errors: `NoSecretKey` without a recipient; local I/O.
+pub fn replace(folder: &Path, key: &DataKey, recipients: &[Recipient]) -> Result<()> {
+    let packets = openpgp::to_packets(recipients)?;
+    let mut plain = Zeroizing::new(Vec::with_capacity(32 + packets.len()));
+    plain.extend_from_slice(key.expose());
+    plain.extend_from_slice(&packets);
+    let wrapped = openpgp::wrap(recipients, &plain)?;
+    let (path, part) = (folder.join(FILE), folder.join(PART));
+    let write = || -> io::Result<()> {
+        remove(&part)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
         file.write_all(&wrapped)?;
         file.sync_all()?;
-        fs::rename(&part, path)
+        fs::rename(&part, &path)?;
+        File::open(folder)?.sync_all()
     };
-    write().map_err(|error| Error::from(error).about(path.display()))?;
-    Ok(key)
+    write().map_err(|error| Error::from(error).about(path.display()))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != IoKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

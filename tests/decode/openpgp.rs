@@ -213,7 +213,7 @@ fn a_wrapped_secret_opens_with_each_key_even_locked_or_expired_ones() {
     let files = [CZAR, CURVE25519, EXPIRED, LOCKED].map(|user| (user, gpg.exported(user, &[])));
     let keys = load(&files, &mut |_| Ok(None)).unwrap();
     let secret = noise(32);
-    let wrapped = wrap(&keys, &secret).unwrap();
+    let wrapped = wrap(keys.recipients(), &secret).unwrap();
     for user in [CZAR, CURVE25519, EXPIRED] {
         assert_eq!(*unwrap(&gpg.keys(user), &wrapped).unwrap(), secret, "{user}");
     }
@@ -221,8 +221,9 @@ fn a_wrapped_secret_opens_with_each_key_even_locked_or_expired_ones() {
         run(&mut gpg.command(&["--passphrase", PASSPHRASE, "--try-secret-key", LOCKED, "--decrypt"]), &wrapped);
     assert_eq!(by_gnupg, secret);
     assert_eq!(unwrap(&gpg.keys(NIST), &wrapped).unwrap_err().kind(), ErrorKind::NoSecretKey);
-    assert_eq!(wrap(&SecretKeys::none(), &secret).unwrap_err().kind(), ErrorKind::NoSecretKey);
-    let large = gpg.encrypted(&noise(5000), &[CZAR], &[]);
+    assert_eq!(wrap(&[], &secret).unwrap_err().kind(), ErrorKind::NoSecretKey);
+    let large = gpg.encrypted(&noise((1 << 20) + 1), &[CZAR], &[]);
+    assert_eq!(wrap(keys.recipients(), &noise((1 << 20) + 1)).unwrap_err().kind(), ErrorKind::Usage);
     assert_eq!(unwrap(&keys, &large).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use sequoia_openpgp::Packet;
+use sequoia_openpgp::crypto::mpi;
 use sequoia_openpgp::packet::key::{PublicParts, SecretParts, UnspecifiedRole};
 use sequoia_openpgp::packet::{Key, Signature, Tag};
 use sequoia_openpgp::parse::{PacketParser, PacketParserResult, Parse};
@@ -34,6 +35,8 @@ pub(crate) fn content(file: &Path) -> Result<Zeroizing<Vec<u8>>> {
 pub(super) struct Found {
     pub public: Key<PublicParts, UnspecifiedRole>,
     pub secret: Option<Key<SecretParts, UnspecifiedRole>>,
+    /// The primary key of its certificate, which may be itself.
+    pub primary: Key<PublicParts, UnspecifiedRole>,
     /// What its self-signatures allow, of whatever age or validity; none when none says.
     encrypts: Option<bool>,
     pub user_id: Option<String>,
@@ -46,13 +49,23 @@ impl Found {
     }
 
     pub fn supported(&self) -> bool {
-        use sequoia_openpgp::crypto::mpi::PublicKey;
-        let curve = match self.public.mpis() {
-            PublicKey::ECDH { curve, .. } => curve.is_supported(),
-            _ => true,
-        };
-        curve && self.public.pk_algo().is_supported()
+        is_supported(&self.public)
     }
+}
+
+/// Whether we can encrypt to a key, and decrypt with it.
+pub(super) fn is_supported(key: &Key<PublicParts, UnspecifiedRole>) -> bool {
+    let curve = match key.mpis() {
+        mpi::PublicKey::ECDH { curve, .. } => curve.is_supported(),
+        _ => true,
+    };
+    curve && key.pk_algo().is_supported()
+}
+
+/// What one more self-signature says about encrypting with a key: several are joined, those without flags say nothing.
+pub(super) fn joined(allowed: Option<bool>, signature: &Signature) -> Option<bool> {
+    let Some(flags) = signature.key_flags() else { return allowed };
+    Some(flags.for_transport_encryption() || flags.for_storage_encryption() || allowed == Some(true))
 }
 
 /// All keys of a file, read packet by packet: certificates with a bad or missing binding count too.
@@ -123,17 +136,18 @@ impl Reading {
 
     fn begin(&mut self, public: Key<PublicParts, UnspecifiedRole>, secret: Option<Key<SecretParts, UnspecifiedRole>>) {
         self.primary = self.found.len();
-        self.found.push(Found { public, secret, encrypts: None, user_id: None });
+        self.found.push(Found { primary: public.clone(), public, secret, encrypts: None, user_id: None });
     }
 
     fn subkey(&mut self, public: Key<PublicParts, UnspecifiedRole>, secret: Option<Key<SecretParts, UnspecifiedRole>>) {
-        let user_id = self.found.get(self.primary).and_then(|primary| primary.user_id.clone());
-        self.found.push(Found { public, secret, encrypts: None, user_id });
+        let primary = self.found.get(self.primary);
+        let user_id = primary.and_then(|primary| primary.user_id.clone());
+        let primary = primary.map_or_else(|| public.clone(), |primary| primary.public.clone());
+        self.found.push(Found { public, secret, primary, encrypts: None, user_id });
     }
 
     /// Takes over the usage flags of a self-signature; several are joined.
     fn signature(&mut self, signature: &Signature) {
-        let Some(flags) = signature.key_flags() else { return };
         let Some(primary) = self.found.get(self.primary).map(|key| key.public.key_handle()) else { return };
         if !signature.get_issuers().iter().any(|issuer| issuer.aliases(primary.clone())) {
             return;
@@ -148,8 +162,7 @@ impl Reading {
             _ => None,
         };
         if let Some(key) = about {
-            let allowed = flags.for_transport_encryption() || flags.for_storage_encryption();
-            key.encrypts = Some(allowed || key.encrypts == Some(true));
+            key.encrypts = joined(key.encrypts, signature);
         }
     }
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use sequoia_openpgp::KeyHandle;
 use sequoia_openpgp::crypto::{KeyPair, Password, S2K};
 use sequoia_openpgp::packet::Key;
-use sequoia_openpgp::packet::key::{PublicParts, SecretKeyMaterial, SecretParts, UnspecifiedRole};
+use sequoia_openpgp::packet::key::{SecretKeyMaterial, SecretParts, UnspecifiedRole};
 use sequoia_openpgp::types::PublicKeyAlgorithm;
 use zeroize::Zeroizing;
 
 use crate::decode::openpgp::key_file::{Found, content, found_keys};
+use crate::decode::openpgp::recipients::{KeyName, Recipient};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Passphrases asked for one key.
@@ -54,7 +55,7 @@ pub struct SecretKeys(Arc<Keys>);
 #[derive(Default)]
 struct Keys {
     unlocked: Vec<KeyPair>,
-    recipients: Vec<Key<PublicParts, UnspecifiedRole>>,
+    recipients: Vec<Recipient>,
     warnings: Vec<String>,
 }
 
@@ -96,9 +97,14 @@ impl SecretKeys {
         &self.0.warnings
     }
 
-    /// Every key that `wrap` encrypts to.
-    pub(super) fn recipients(&self) -> Vec<&Key<PublicParts, UnspecifiedRole>> {
-        self.0.recipients.iter().collect()
+    /// Every key of the files that can be wrapped to, locked ones and stubs included.
+    pub fn recipients(&self) -> &[Recipient] {
+        &self.0.recipients
+    }
+
+    /// Whether a key of this name is here, unlocked: it opens what is wrapped to it.
+    pub fn can_open(&self, name: &KeyName) -> bool {
+        self.holds(name.handle())
     }
 
     /// The keys that may open a session key: the recipient's, or all of that algorithm where it is hidden.
@@ -145,8 +151,9 @@ impl Loading {
         }
         for key in found.into_iter().filter(Found::for_encryption) {
             let id = key.public.keyid();
-            if key.supported() && !self.keys.recipients.iter().any(|known| known.keyid() == id) {
-                self.keys.recipients.push(key.public.clone());
+            if key.supported() && !self.keys.recipients.iter().any(|known| known.key.keyid() == id) {
+                let (public, primary) = (key.public.clone(), key.primary.clone());
+                self.keys.recipients.push(Recipient { key: public, primary, user_id: key.user_id.clone() });
             }
             if self.keys.unlocked.iter().any(|pair| pair.public().keyid() == id) {
                 continue;
