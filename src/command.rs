@@ -16,6 +16,7 @@ mod ls;
 mod mount;
 mod mount_point;
 mod owners;
+mod purge;
 mod rekey;
 mod scratch;
 mod session;
@@ -55,6 +56,7 @@ enum Verb {
     Sync(Box<sync::Args>),
     Status(Box<status::Args>),
     Rekey(Box<rekey::Args>),
+    Purge(Box<purge::Args>),
     Demo(Box<demo::Args>),
 }
 
@@ -105,6 +107,7 @@ fn attempt() -> Result<Outcome> {
         Verb::Sync(args) => sync::run(&args, &settings(Need::Tree)?),
         Verb::Status(args) => status::run(&args, &settings(Need::Nothing)?),
         Verb::Rekey(args) => rekey::run(&args, &settings(Need::Cache)?),
+        Verb::Purge(args) => purge::run(&args, &settings(Need::Cache)?),
         Verb::Demo(args) => demo::run(&args, &settings(Need::Nothing)?),
     }
 }

@@ -14,6 +14,7 @@
 pub mod blob;
 mod budget;
 mod lru;
+pub mod removal;
 pub mod scratch;
 pub mod seal;
 mod shelf;

@@ -9,6 +9,7 @@ mod faults;
 mod learned;
 mod met;
 mod organisation;
+pub mod purge;
 mod reading;
 mod records;
 mod refresher;

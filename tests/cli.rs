@@ -53,7 +53,7 @@ fn help_reads_as_recorded() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/help.txt");
     let home = Home::new();
     let mut help = String::new();
-    for verb in ["", "mount", "unmount", "index", "ls", "cat", "export", "sync", "status", "rekey", "demo"] {
+    for verb in ["", "mount", "unmount", "index", "ls", "cat", "export", "sync", "status", "rekey", "purge", "demo"] {
         let output = home.run(&format!("{verb} --help"));
         assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
         help += &format!("$ edxfs {verb} --help\n{}\n", text(&output.stdout));
@@ -147,7 +147,19 @@ fn the_default_configuration_file_is_read_by_every_verb() {
     let home = Home::new();
     home.folder(".config/edxfs", 0o755);
     fs::write(home.path(".config/edxfs/config.toml"), "nonsense = 1\n").expect("it is ours");
-    for line in ["mount m", "unmount m", "index", "ls", "cat x", "export x y", "sync d", "status", "rekey --list", "demo"] {
+    for line in [
+        "mount m",
+        "unmount m",
+        "index",
+        "ls",
+        "cat x",
+        "export x y",
+        "sync d",
+        "status",
+        "rekey --list",
+        "purge",
+        "demo",
+    ] {
         let (code, message) = home.fail(line);
         assert_eq!(code, Some(2), "{line}");
         assert!(message.contains("config.toml: unknown key `nonsense`"), "{line}: {message}");

@@ -16,7 +16,7 @@ use crate::volume::rekey::{Change, Custody, Holder};
 /// Let other keys open the cache, or some no more, or list those that do
 ///
 /// Needs a secret key that opens it now, and no mount that owns it. Nothing is decrypted or sealed anew. Whoever has
-/// opened the cache before may still know its data key: against that, only a new cache helps.
+/// opened the cache before may still know its data key: against that, only `edxfs purge` helps.
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new("what").args(["add", "remove", "list"]).required(true).multiple(true))]
 pub struct Args {

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::control::{LOCK_NAME, open_dir};
+use crate::control::{LOCK_NAME, SOCKET_NAME, open_dir};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{self, Lock};
 
@@ -19,6 +19,25 @@ impl Owned {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+
+    /// Removes a socket that a crash has left, and then the lock, which is given up.
+    pub fn remove(self) -> Result<()> {
+        for name in [SOCKET_NAME, LOCK_NAME] {
+            let path = self.dir.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::from(error).about(path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a folder holds the lock of an owner, of now or of before.
+pub fn has_lock(cache_dir: &Path) -> bool {
+    lock::is_lock(&cache_dir.join(LOCK_NAME))
 }
 
 /// The outcome of reaching for a folder.

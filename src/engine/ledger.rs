@@ -11,7 +11,9 @@
 //! records(name, sealed)                everything else, by kind and name: listings, zip directories, faults, courses
 //! ```
 
-use std::path::Path;
+use std::fs;
+use std::io::ErrorKind as IoKind;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -125,6 +127,15 @@ pub enum Recorded {
     Different,
 }
 
+/// A ledger's own file and those that SQLite keeps beside it.
+fn files(path: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|suffix| {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        file.into()
+    })
+}
+
 /// The ledger of one cache folder.
 pub struct Ledger {
     database: Mutex<Connection>,
@@ -146,15 +157,22 @@ impl Ledger {
             Err(error) if !is_damage(&error) => return Err(failed(error).about(path.display())),
             Err(error) => {
                 tracing::warn!(%error, "the ledger cannot be read and is begun anew");
-                for suffix in ["", "-wal", "-shm"] {
-                    let mut file = path.as_os_str().to_owned();
-                    file.push(suffix);
-                    let _ = std::fs::remove_file(file);
+                for file in files(path) {
+                    let _ = fs::remove_file(file);
                 }
                 connect().map_err(failed)?
             }
         };
         Ok(Ledger { database: Mutex::new(database), key })
+    }
+
+    /// Removes a ledger that nobody has open. Errors: the first that was met; the others are removed all the same.
+    pub fn remove_files(path: &Path) -> Result<()> {
+        let remove = |file: PathBuf| match fs::remove_file(&file) {
+            Err(error) if error.kind() != IoKind::NotFound => Err(Error::from(error).about(file.display())),
+            _ => Ok(()),
+        };
+        files(path).into_iter().map(remove).fold(Ok(()), Result::and)
     }
 
     pub fn recipe_key(&self, recipe: &Recipe) -> RecipeKey {

@@ -21,9 +21,9 @@ use crate::store::lru::{Lru, disk_bytes};
 use crate::store::seal::{BlobKeys, SALT_BYTES, random_bytes};
 
 /// The folders carry the version of the blob format, so that another version's files are never even opened.
-const BLOBS: &str = "blobs-v1";
-const LASTING: &str = "lasting-v1";
-const SCRATCH: &str = "tmp";
+pub(super) const BLOBS: &str = "blobs-v1";
+pub(super) const LASTING: &str = "lasting-v1";
+pub(super) const SCRATCH: &str = "tmp";
 /// Decoded chunks kept for readers.
 const DECODED_BYTES: u64 = 32 << 20;
 

@@ -7,7 +7,7 @@
 //! right 32 bytes was written by somebody who knew them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind as IoKind, Write};
+use std::io::{self, ErrorKind as IoKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -53,7 +53,10 @@ pub fn open(folder: &Path, keys: &SecretKeys) -> Result<Opened> {
     let path = folder.join(FILE);
     let wrapped = fs::read(&path).map_err(|error| Error::from(error).about(path.display()))?;
     unwrap(&wrapped, keys).map_err(|error| {
-        let advice = format!("give a key that has opened this cache before, or remove the folder {}", folder.display());
+        let advice = format!(
+            "give a key that has opened this cache before, or remove the folder {} with `edxfs purge`",
+            folder.display()
+        );
         error.about(path.display()).advise(advice)
     })
 }
@@ -83,6 +86,32 @@ pub fn replace(folder: &Path, key: &DataKey, recipients: &[Recipient]) -> Result
         File::open(folder)?.sync_all()
     };
     write().map_err(|error| Error::from(error).about(path.display()))
+}
+
+/// Overwrites and removes the key file, so that nothing that was sealed under it can be read again, as far as the disk
+/// overwrites in place. Does nothing where there is none. Errors: `Internal`, also for what is no plain file.
+pub fn destroy(folder: &Path) -> Result<()> {
+    for path in [folder.join(FILE), folder.join(PART)] {
+        overwrite_and_remove(&path)
+            .map_err(|error| {
+                Error::internal("the key cannot be destroyed, and nothing else was removed").caused_by(error)
+            })
+            .map_err(|error| error.about(path.display()))?;
+    }
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+fn overwrite_and_remove(path: &Path) -> io::Result<()> {
+    let bytes = match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() => meta.len(),
+        Ok(_) => return Err(io::Error::other("it is not a plain file")),
+        Err(error) if error.kind() == IoKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut file = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
+    io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
+    file.sync_all()?;
+    fs::remove_file(path)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

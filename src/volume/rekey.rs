@@ -102,7 +102,7 @@ impl Custody {
     fn check(&self, holders: &[Holder], keys: &SecretKeys) -> Result<()> {
         if holders.is_empty() {
             let nobody = Error::usage("nobody could open this cache any more");
-            return Err(nobody.advise("add somebody in the same command, or remove the folder"));
+            return Err(nobody.advise("add somebody in the same command, or destroy the cache with `edxfs purge`"));
         }
         let unknown = holders.iter().filter(|holder| holder.recipient.is_none());
         let unknown: Vec<String> = unknown.map(|holder| holder.name.to_string()).collect();

@@ -23,6 +23,11 @@ use crate::volume::organisation::Organisation;
 use crate::volume::records::Records;
 use crate::volume::{Volume, data_key, refresher};
 
+/// In the cache folder, and again in `UNKEYED`.
+pub(super) const LEDGER: &str = "ledger.sqlite";
+/// A cache of its own in the cache folder, whose data key lives in memory.
+pub(super) const UNKEYED: &str = "unkeyed";
+
 /// Which listing a volume begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
@@ -99,7 +104,7 @@ impl Organisation {
         let folder = settings.cache_dir(org);
         let (folder, data_key) = open_cache(&folder, &keys)?;
         let store = Store::open(&folder, &data_key, settings.cache_bytes)?;
-        let ledger = Arc::new(Ledger::open(&folder.join("ledger.sqlite"), Arc::new(data_key))?);
+        let ledger = Arc::new(Ledger::open(&folder.join(LEDGER), Arc::new(data_key))?);
         let filter = Filter::new(&settings.courses, settings.since, settings.until)?;
         let records = Arc::new(Records::recall(org, source.clone(), ledger.clone(), filter)?);
         let tallies = Arc::new(TallyParams {
@@ -159,7 +164,7 @@ impl Organisation {
 /// The folder's data key. Without any OpenPGP key the data key lives in memory, in a folder that begins empty.
 fn open_cache(folder: &Path, keys: &SecretKeys) -> Result<(std::path::PathBuf, DataKey)> {
     let folder = folder.to_owned();
-    let unkeyed = folder.join("unkeyed");
+    let unkeyed = folder.join(UNKEYED);
     // Its key has gone with the process that made it, and no budget counts it.
     if unkeyed.exists() {
         fs::remove_dir_all(&unkeyed).map_err(|error| Error::from(error).about(unkeyed.display()))?;

@@ -164,3 +164,12 @@ pub fn key_id(fingerprint: &str) -> &str {
 pub fn copy(from: &Path, to: &Path) {
     run(Command::new("cp").arg("-a").arg(from).arg(to));
 }
+
+/// Every file below a folder, as its path there; a folder without files counts as one.
+pub fn tree(folder: &Path) -> Vec<String> {
+    let mut find = Command::new("find");
+    let found = text(&run(find.arg(folder).args(["-mindepth", "1", "-printf", "%P\\n"])).stdout);
+    let mut found: Vec<String> = found.lines().map(str::to_owned).collect();
+    found.sort();
+    found
+}
