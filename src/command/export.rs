@@ -1,23 +1,22 @@
 //! `edxfs export`: parts of the tree as plain copies, or as one encrypted archive.
 
 mod screen;
+mod target;
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueHint;
 use indicatif::HumanBytes;
 
 use crate::command::access::Access;
 use crate::command::export::screen::{Screen, Stoppable};
+use crate::command::export::target::Target;
 use crate::command::log::{self, Role};
 use crate::command::{Outcome, complain, interrupted, text};
 use crate::config::Settings;
 use crate::config::args::ReadArgs;
-use crate::encrypt::Recipients;
 use crate::error::{Error, ErrorKind, Result};
-use crate::export::{self, ArchiveFile, Rewritable, Selection, Totals, Tree, Watcher};
+use crate::export::{Selection, Totals};
 
 /// Copy parts of the tree into a folder, or into one encrypted archive
 ///
@@ -54,7 +53,11 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
             complain(summary(&totals));
             Ok(if totals.failed == 0 { Outcome::Done } else { Outcome::Reported(1) })
         }
-        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(interrupted()),
+        Err(error) if error.kind() == ErrorKind::Interrupted && args.recipient.is_empty() => Ok(interrupted()),
+        Err(error) if error.kind() == ErrorKind::Interrupted => {
+            complain("stopped; there is no archive");
+            Ok(Outcome::Interrupted)
+        }
         Err(error) => Err(error),
     }
 }
@@ -68,71 +71,6 @@ fn selection(paths: &[PathBuf]) -> Result<Selection> {
         None => Err(Error::not_found("no such file or directory").about(path.display())),
     };
     Ok(Selection::of(paths.iter().map(inner).collect::<Result<Vec<_>>>()?))
-}
-
-/// Where to.
-enum Target<'a> {
-    Folder(&'a Path),
-    File(Recipients, Box<ArchiveFile>),
-    Stdout(Recipients),
-}
-
-impl<'a> Target<'a> {
-    /// Checks what can be checked before a passphrase is asked for.
-    fn of(to: &'a Path, certificates: &[PathBuf]) -> Result<Target<'a>> {
-        if certificates.is_empty() {
-            let encrypted = to.extension().is_some_and(|extension| extension == "gpg" || extension == "pgp");
-            return match encrypted && !to.exists() {
-                true => {
-                    Err(Error::usage("looks like an encrypted file").advise("say who may read it, with --recipient"))
-                }
-                false => Ok(Target::Folder(to)),
-            }
-            .map_err(|error| error.about(to.display()));
-        }
-        let recipients = Recipients::load(certificates)?;
-        match to.as_os_str() == "-" {
-            true if io::stdout().is_terminal() => Err(Error::usage("an archive is nothing for a terminal")),
-            true => Ok(Target::Stdout(recipients)),
-            false => Ok(Target::File(recipients, Box::new(ArchiveFile::begin(to)?))),
-        }
-    }
-
-    fn fill(self, tree: &dyn Tree, selection: &Selection, watcher: &dyn Watcher) -> Result<Totals> {
-        match self {
-            Target::Folder(folder) => export::into_folder(tree, selection, folder, watcher),
-            Target::File(recipients, mut file) => {
-                let totals = export::into_archive(tree, selection, &recipients, &mut *file, watcher)?;
-                file.finish()?;
-                Ok(totals)
-            }
-            Target::Stdout(recipients) => {
-                let mut out = Stdout(BufWriter::new(text::unbuffered_stdout()?));
-                let totals = export::into_archive(tree, selection, &recipients, &mut out, watcher)?;
-                out.flush().map_err(|error| Error::from(error).about("standard output"))?;
-                Ok(totals)
-            }
-        }
-    }
-}
-
-/// What has been written is gone.
-struct Stdout(BufWriter<File>);
-
-impl Rewritable for Stdout {
-    fn begin_anew(&mut self) -> Result<bool> {
-        Ok(false)
-    }
-}
-
-impl Write for Stdout {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
 }
 
 fn summary(totals: &Totals) -> String {
