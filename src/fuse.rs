@@ -8,9 +8,11 @@
 //! kernel ──► kernel.rs ──► operations.rs ──► volume
 //!               │              └──► inode.rs (ino ↔ path)   handle.rs (fh → content, listing)
 //!               └──► waiting.rs (requests that wait) ──► caller.rs (has the caller gone?)
-//! session.rs: mount, signals, unmount     invalidation.rs: what changed     mounts.rs: what the mount table says
+//! session.rs: from mounting to unmounting, signals     attach.rs: mount(2)     mounts.rs: what the mount table says
+//! invalidation.rs: what changed
 //! ```
 
+mod attach;
 mod attr;
 mod caller;
 mod errno;
@@ -26,7 +28,7 @@ mod waiting;
 pub use mounts::{Force, detach_stale, unmount};
 pub use session::Mount;
 
-/// What `mount` may show in the mount table, and by which we know our own mounts.
+/// The subtype in the mount table, by which we know our own mounts.
 pub const FS_NAME: &str = "edxfs";
 
 /// Whether asking for the attributes of a file of unknown size waits.
@@ -61,6 +63,8 @@ pub enum Access {
 /// How a volume is shown under its mount point.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What the mount table shows as the mount's device; None: `edxfs`.
+    pub source: Option<String>,
     pub access: Access,
     /// Owner of everything; by default whoever mounts.
     pub uid: u32,
@@ -79,6 +83,7 @@ impl Default for Options {
         // SAFETY: both calls only read the process's credentials and cannot fail.
         let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
         Options {
+            source: None,
             access: Access::default(),
             uid,
             gid,

@@ -20,12 +20,11 @@ pub struct Mounted {
     pub device: String,
     pub point: PathBuf,
     pub fs_type: String,
-    pub source: String,
 }
 
 impl Mounted {
     pub fn is_ours(&self) -> bool {
-        self.fs_type == format!("fuse.{FS_NAME}") || (self.fs_type == "fuse" && self.source == FS_NAME)
+        self.fs_type == format!("fuse.{FS_NAME}")
     }
 }
 
@@ -114,7 +113,7 @@ pub fn absolute(point: &Path) -> Result<PathBuf> {
     }
 }
 
-fn unmount_with(path: &Path, force: Force) -> Result<()> {
+pub fn unmount_with(path: &Path, force: Force) -> Result<()> {
     let name = c_path(path)?;
     let flags = libc::UMOUNT_NOFOLLOW | if force == Force::Detach { libc::MNT_DETACH } else { 0 };
     // SAFETY: `name` is a NUL-terminated path that outlives the call.
@@ -153,10 +152,8 @@ fn parse_line(line: &str) -> Option<Mounted> {
     let mut mount = mount.split(' ').skip(2);
     let device = mount.next()?.to_owned();
     let point = PathBuf::from(std::ffi::OsString::from_vec(unescape(mount.nth(1)?)));
-    let mut filesystem = filesystem.split(' ');
-    let fs_type = filesystem.next()?.to_owned();
-    let source = String::from_utf8_lossy(&unescape(filesystem.next()?)).into_owned();
-    Some(Mounted { device, point, fs_type, source })
+    let fs_type = filesystem.split(' ').next()?.to_owned();
+    Some(Mounted { device, point, fs_type })
 }
 
 /// `\040` is a space.

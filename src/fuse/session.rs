@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use fuser::{Config, MountOption, Notifier, Session, SessionACL};
+use fuser::{Notifier, Session};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle as Signals, SignalsInfo};
 
@@ -15,7 +15,7 @@ use super::invalidation;
 use super::kernel::Kernel;
 use super::mounts::{self, Force};
 use super::operations::Operations;
-use super::{Access, FS_NAME, Options};
+use super::{Options, attach};
 use crate::error::{Error, Result};
 use crate::volume::Volume;
 
@@ -75,13 +75,13 @@ impl Mount {
             return Err(Error::usage("is mounted already").about(point.display()).advise("unmount it first"));
         }
         let operations = Arc::new(Operations::new(volume, options.clone()));
-        let session = Session::new(Kernel::new(operations.clone()), &path, &config(options))
-            .map_err(|error| refused(&path, error))?;
-        let notifier = session.notifier();
+        let session =
+            attach::attach(Kernel::new(operations.clone()), &path, options).map_err(|error| refused(&path, error))?;
         let device = mounts::top_mount(&path)?.map(|mounted| mounted.device).unwrap_or_default();
         let point = Arc::new(MountPoint { path, device, ended: Ended::default() });
-        serve(session, point.clone())?;
-        let mount = Mount { point, operations, notifier, signals: Mutex::default() };
+        // From here on whatever fails takes the mount off again.
+        let mount = Mount { point, operations, notifier: session.notifier(), signals: Mutex::default() };
+        serve(session, mount.point.clone())?;
         let root = fs::metadata(&mount.point.path).map_err(|error| Error::from(error).about(mount.path().display()))?;
         raise_read_ahead(root.dev());
         Ok(mount)
@@ -158,26 +158,6 @@ impl MountPoint {
             _ => Ok(None),
         }
     }
-}
-
-fn config(options: &Options) -> Config {
-    let mut config = Config::default();
-    config.mount_options = vec![
-        MountOption::RO,
-        MountOption::NoDev,
-        MountOption::NoSuid,
-        MountOption::NoExec,
-        MountOption::NoAtime,
-        MountOption::DefaultPermissions,
-        MountOption::FSName(FS_NAME.to_owned()),
-        MountOption::Subtype(FS_NAME.to_owned()),
-    ];
-    config.acl = match options.access {
-        Access::OwnerOnly => SessionACL::Owner,
-        Access::AllowOther => SessionACL::All,
-    };
-    config.n_threads = Some(options.threads.max(1));
-    config
 }
 
 /// What a person can do about the usual reasons.
