@@ -8,17 +8,20 @@ mod cat;
 mod demo;
 mod demo_source;
 mod export;
+mod fstab;
 mod hygiene;
 mod index;
 mod keys;
 mod log;
 mod ls;
 mod mount;
+mod mount_helper;
 mod mount_point;
 mod owners;
 mod purge;
 mod rekey;
 mod scratch;
+mod service_manager;
 mod session;
 mod status;
 mod stopping;
@@ -26,12 +29,14 @@ mod sync;
 mod text;
 mod unmount;
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Environment, Need, Settings};
+use crate::config::{Environment, Need, Settings, StderrKind};
 use crate::error::{ErrorKind, Result};
 
 /// Mounts an edX research data package as a plain directory tree
@@ -71,9 +76,19 @@ enum Outcome {
     Interrupted,
 }
 
+/// The command lines that there are, for manual pages and completions: `edxfs` and `mount.edxfs`.
+pub fn command_lines() -> [clap::Command; 2] {
+    [Cli::command(), mount_helper::Call::command()]
+}
+
 /// Parses the command line, runs one command, prints what failed.
 pub fn run() -> ExitCode {
-    match attempt() {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    let ended = match mount_helper::is_meant(arguments.first()) {
+        true => Ok(mount_helper::run(arguments)),
+        false => attempt(arguments),
+    };
+    match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Reported(code)) => ExitCode::from(code),
         Ok(Outcome::Interrupted) => ExitCode::from(130),
@@ -85,15 +100,15 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn attempt() -> Result<Outcome> {
+fn attempt(arguments: Vec<OsString>) -> Result<Outcome> {
     let mut command = Cli::command();
-    let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
+    let parsed = command.try_get_matches_from_mut(arguments).and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
         Ok((cli.verb, matches))
     });
     let (verb, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return Ok(explain(&error)),
+        Err(error) => return Ok(explain(&error, exit_code(ErrorKind::Usage))),
     };
     let (_, flags) = matches.subcommand().expect("clap demands a subcommand");
     let settings = |need| Settings::resolve(flags, need, &Environment::capture());
@@ -112,8 +127,8 @@ fn attempt() -> Result<Outcome> {
     }
 }
 
-/// Help and version go to standard output; what cannot be parsed is a usage error in our own words' form.
-fn explain(error: &clap::Error) -> Outcome {
+/// Help and version go to standard output; what cannot be parsed is an error in our own words' form, with this exit code.
+fn explain(error: &clap::Error, code: u8) -> Outcome {
     let text = error.render().to_string();
     if !error.use_stderr() {
         return match io::stdout().write_all(text.as_bytes()) {
@@ -123,7 +138,7 @@ fn explain(error: &clap::Error) -> Outcome {
     }
     let text = text.strip_prefix("error: ").map_or(text.clone(), |rest| format!("edxfs: {rest}"));
     let _ = io::stderr().write_all(text.as_bytes());
-    Outcome::Reported(exit_code(ErrorKind::Usage))
+    Outcome::Reported(code)
 }
 
 /// What a command that goes on later comes to when it is asked to stop.
@@ -133,7 +148,11 @@ fn interrupted() -> Outcome {
 }
 
 fn complain(message: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "edxfs: {message}");
+    let priority = match StderrKind::of_this_process() {
+        StderrKind::Journal => log::priority(tracing::Level::ERROR),
+        StderrKind::Other => "",
+    };
+    let _ = writeln!(io::stderr(), "{priority}edxfs: {message}");
 }
 
 /// The exit codes that `text::EXAMPLES` documents.

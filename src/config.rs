@@ -13,6 +13,7 @@ pub mod values;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ use crate::edx::tracking_log::CourseRule;
 /// Everything a command has to know, made by [`Settings::resolve`]. All paths are absolute.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
+    /// The configuration file that was read.
+    pub config_file: Option<PathBuf>,
     /// Lower case, without repetitions, in the order given; empty only where `Need::Nothing` was asked for.
     pub orgs: Vec<String>,
     pub source: SourceSettings,
@@ -65,6 +68,8 @@ pub struct Settings {
     /// Where `sync` keeps what it replaces; None: nowhere.
     pub backup: Option<PathBuf>,
     pub detachment: Detachment,
+    /// Where the service manager waits for a mount in the foreground: a path, or an abstract name behind `@`.
+    pub notify_socket: Option<OsString>,
     pub log: LogSettings,
     /// Where `demo` may put its data package.
     pub temp_dir: PathBuf,

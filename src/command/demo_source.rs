@@ -30,6 +30,7 @@ pub fn serve_buckets(made: &Made) -> Result<Server> {
 /// The user's own organisation, keys and cache stay out of this.
 pub fn demo_settings(settings: Settings, made: &Made, scratch: &Path, server: Option<&Server>) -> Settings {
     Settings {
+        config_file: None,
         orgs: vec![made.org.to_lowercase()],
         source: match server {
             None => SourceSettings::Folder(made.data.clone()),

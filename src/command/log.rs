@@ -6,11 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt::format::{FmtSpan, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
@@ -86,12 +87,45 @@ pub fn start(settings: &LogSettings, role: Role) -> Result<Option<LogFile>> {
         None => {
             let lines = fmt::layer().with_span_events(FmtSpan::NEW).with_writer(io::stderr);
             match settings.stderr {
-                // The journal has its own clock.
-                StderrKind::Journal => install(lines.without_time(), level),
+                // The journal has its own clock, and shows a priority in its own way.
+                StderrKind::Journal => {
+                    let line = fmt::format().without_time().with_level(false);
+                    install(lines.event_format(Prioritised(line)), level)
+                }
                 StderrKind::Other => install(lines, level),
             }
             Ok(None)
         }
+    }
+}
+
+/// Lines with the priority in front that the journal files them under: sd-daemon(3).
+struct Prioritised<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Prioritised<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut line: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        line.write_str(priority(*event.metadata().level()))?;
+        self.0.format_event(context, line, event)
+    }
+}
+
+/// What the journal takes off a line again.
+pub fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
     }
 }
 

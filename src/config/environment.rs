@@ -1,6 +1,7 @@
 //! The environment, read once at start.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -19,6 +20,8 @@ pub struct Environment {
     pub state_home: Option<PathBuf>,
     /// systemd's folder of credentials.
     pub credentials: Option<PathBuf>,
+    /// Where the service manager waits to be told.
+    pub notify_socket: Option<OsString>,
     pub temp_dir: PathBuf,
     pub stderr: StderrKind,
     pub uid: u32,
@@ -37,8 +40,9 @@ impl Environment {
             cache_home: folder("XDG_CACHE_HOME").or_else(|| below_home(".cache")),
             state_home: folder("XDG_STATE_HOME").or_else(|| below_home(".local/state")),
             credentials: folder("CREDENTIALS_DIRECTORY"),
+            notify_socket: env::var_os("NOTIFY_SOCKET"),
             temp_dir: env::temp_dir(),
-            stderr: stderr_kind(env::var("JOURNAL_STREAM").ok().as_deref()),
+            stderr: StderrKind::of_this_process(),
             // SAFETY: these calls take nothing and cannot fail.
             uid: unsafe { libc::geteuid() },
             gid: unsafe { libc::getegid() },
@@ -52,6 +56,12 @@ impl Environment {
             (Some(home), Ok(rest)) => home.join(rest),
             _ => base.join(path),
         }
+    }
+}
+
+impl StderrKind {
+    pub fn of_this_process() -> Self {
+        stderr_kind(env::var("JOURNAL_STREAM").ok().as_deref())
     }
 }
 

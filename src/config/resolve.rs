@@ -49,8 +49,9 @@ impl Settings {
     pub fn resolve(flags: &ArgMatches, need: Need, environment: &Environment) -> Result<Settings> {
         let here = env::current_dir()?;
         let flags = typed(flags, &here);
-        let mut raw = match config_path(&flags, environment) {
-            Some(path) => file::read(&path, environment)?,
+        let config_file = config_path(&flags, environment);
+        let mut raw = match &config_file {
+            Some(path) => file::read(path, environment)?,
             None => Raw::new(),
         };
         for (one, other) in ALTERNATIVES {
@@ -62,7 +63,7 @@ impl Settings {
         }
         raw.extend(flags);
         let options = file::options(&raw).map_err(|error| contradiction(&error))?;
-        settings(options, need, environment)
+        settings(options, config_file, need, environment)
     }
 }
 
@@ -97,7 +98,7 @@ fn contradiction(error: &clap::Error) -> Error {
     Error::usage(format!("in the configuration file, {first}"))
 }
 
-fn settings(options: Options, need: Need, environment: &Environment) -> Result<Settings> {
+fn settings(options: Options, config_file: Option<PathBuf>, need: Need, environment: &Environment) -> Result<Settings> {
     let Options { org, source, keys, cache, view, derived, mirror, common } = options;
     let orgs = distinct(org.org);
     if orgs.is_empty() && need == Need::Tree {
@@ -108,7 +109,9 @@ fn settings(options: Options, need: Need, environment: &Environment) -> Result<S
     }
     check_days(&view)?;
     let yes = |switch: Option<bool>| switch == Some(true);
+    let detachment = if yes(common.foreground) { Detachment::Foreground } else { Detachment::Background };
     Ok(Settings {
+        config_file,
         timeout: source.timeout.unwrap_or(Duration::from_secs(60)),
         source: source_settings(source),
         passphrase: passphrase_source(&keys, environment),
@@ -133,7 +136,8 @@ fn settings(options: Options, need: Need, environment: &Environment) -> Result<S
         survey_post: derived.survey_post,
         compartment: derived.compartment.unwrap_or(DEFAULT_COMPARTMENT),
         backup: mirror.backup,
-        detachment: if yes(common.foreground) { Detachment::Foreground } else { Detachment::Background },
+        detachment,
+        notify_socket: environment.notify_socket.clone().filter(|_| detachment == Detachment::Foreground),
         log: log_settings(common, &orgs, environment)?,
         temp_dir: environment.temp_dir.clone(),
         orgs,

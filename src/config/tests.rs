@@ -13,6 +13,7 @@ fn environment(home: &Path) -> Environment {
         cache_home: Some(home.join(".cache")),
         state_home: Some(home.join(".local/state")),
         credentials: None,
+        notify_socket: None,
         temp_dir: home.join("tmp"),
         stderr: StderrKind::Other,
         uid: 1000,

@@ -115,6 +115,8 @@ fn keys(made: &Made) -> SecretKeys {
 
 fn settings(made: &Made, cache: &Path, cache_bytes: u64) -> Settings {
     Settings {
+        config_file: None,
+        notify_socket: None,
         orgs: vec![made.org.to_lowercase()],
         source: SourceSettings::Folder(made.data.clone()),
         keys: vec![made.secret_key.clone()],

@@ -53,6 +53,8 @@ pub trait Skin {
 
 fn settings(data: &Path, cache: &Path, key: &Key, cache_bytes: u64) -> Settings {
     Settings {
+        config_file: None,
+        notify_socket: None,
         orgs: vec!["unix".into()],
         source: SourceSettings::Folder(data.into()),
         keys: vec![key.secret()],
