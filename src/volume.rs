@@ -122,6 +122,11 @@ impl Volume {
         refreshed.into_iter().try_for_each(|result| result.map(drop))
     }
 
+    /// Whether every source has been listed since the start.
+    fn has_refreshed(&self) -> bool {
+        self.organisations.iter().all(|(_, organisation)| organisation.records.last_refresh().is_some())
+    }
+
     /// Calls back whenever names may lead elsewhere than before: after a refresh, and when a decoded day makes a course.
     pub fn on_change(&self, callback: impl Fn() + Send + Clone + 'static) {
         for (_, organisation) in &self.organisations {

@@ -13,10 +13,14 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// How long the machine may be awake after a sleep before that is noticed.
 const NAP: Duration = Duration::from_secs(10);
 
-/// Refreshes a volume in a thread of its own until it is gone, `pause` between two listings.
+/// Refreshes a volume in a thread of its own until it is gone, `pause` between two listings; at once if it began with one
+/// of an earlier mount.
 pub fn start(volume: Weak<Volume>, pause: Duration) -> io::Result<()> {
     let refresh = move || {
         let mut failures = 0;
+        if volume.upgrade().is_some_and(|volume| volume.has_refreshed()) {
+            wait(pause, &since_boot, &mut thread::sleep);
+        }
         while let Some(volume) = volume.upgrade() {
             match volume.refresh() {
                 Ok(()) => failures = 0,
