@@ -9,5 +9,7 @@ mod memory;
 
 #[path = "common/bucket.rs"]
 mod bucket;
+#[path = "common/servers/mod.rs"]
+mod servers;
 #[path = "common/truth.rs"]
 mod truth;

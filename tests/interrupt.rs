@@ -4,6 +4,8 @@ mod common;
 
 #[path = "common/bucket.rs"]
 mod bucket;
+#[path = "common/servers/mod.rs"]
+mod servers;
 #[path = "common/truth.rs"]
 mod truth;
 

@@ -8,6 +8,8 @@ mod remembered;
 
 #[path = "common/bucket.rs"]
 mod bucket;
+#[path = "common/servers/mod.rs"]
+mod servers;
 #[path = "common/truth.rs"]
 mod truth;
 #[path = "common/volume.rs"]

@@ -1,4 +1,5 @@
-//! A real mount from a real S3 protocol server on loopback, with the faults that S3 has.
+//! A real mount from a real S3 protocol server on loopback, with the faults that S3 has. What needs no fault of the
+//! server's runs on every server of `common/servers`.
 //!
 //! | file | what is shown |
 //! |---|---|
@@ -19,6 +20,8 @@ mod injury;
 mod reading;
 #[path = "common/refusal.rs"]
 mod refusal;
+#[path = "common/servers/mod.rs"]
+mod servers;
 
 #[path = "s3/broken_sync.rs"]
 mod broken_sync;

@@ -1,8 +1,10 @@
 //! Sources: what a folder and S3 both promise, then what only S3 can get wrong.
 //!
-//! The S3 side is the real client over HTTP against `edxfs::demo::bucket`. Credentials come from a profile file, as a
-//! user's do.
+//! The S3 side is the real client over HTTP, where no fault is needed against every server of `common/servers`.
+//! Credentials come from a profile file, as a user's do.
 
+#[path = "common/servers/mod.rs"]
+mod servers;
 #[path = "source/site.rs"]
 mod site;
 
@@ -20,10 +22,33 @@ use edxfs::source::recorded::Recorded;
 use edxfs::source::s3::{ATTEMPTS, RequesterPays, S3Settings, S3Source};
 use edxfs::source::{Availability, ObjectId, ObjectKey, Source};
 
-use site::{EVENTS, SNAPSHOTS, connect, server, settings, sites};
+use servers::{S3Server, on_every_server, on_our_server_and_moto};
+use site::{EVENTS, SNAPSHOTS, Site, connect, on_every_site, server, settings, start};
 
 const DAY: &str = "chalmersx/edx/events/2015/chalmersx-edx-events-2015-08-30.log.gz.gpg";
 const ZIP: &str = "chalmersx-2015-08-30.zip";
+
+on_every_site!(
+    a_listing_names_every_object_once_with_its_size,
+    a_range_is_read_exactly,
+    another_version_is_never_read,
+    a_deleted_object_leaves_the_listing_and_says_so,
+);
+
+on_every_server!(
+    a_listing_pages_and_always_sends_a_prefix,
+    other_organisations_keys_are_left_out,
+    a_dropped_reader_stops_fetching,
+    a_reader_outlives_its_source,
+    the_requester_pays_only_when_told_to,
+    a_folder_served_over_s3_reads_as_it_lies_on_disk,
+);
+
+mod archived {
+    use super::*;
+
+    on_our_server_and_moto!(an_archived_object_says_what_to_do);
+}
 
 fn find(source: &dyn Source, key: &str) -> ObjectId {
     let listed = source.list().unwrap();
@@ -44,74 +69,66 @@ fn noise(bytes: usize) -> Vec<u8> {
     (0..bytes as u64).map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect()
 }
 
-#[test]
-fn a_listing_names_every_object_once_with_its_size() {
+fn a_listing_names_every_object_once_with_its_size<P: Site>() {
     let keys = [DAY, "chalmersx/rdx/r 1/mitx_A+B_é&%41;=~.tar.gz.gpg", "chalmersx/edge/events/2015/x..log"];
-    for site in sites() {
-        let mut expected = BTreeMap::new();
-        for (at, key) in keys.iter().enumerate() {
-            site.put(EVENTS, key, &noise(100 + at));
-            expected.insert(ObjectKey::new(&format!("{EVENTS}/{key}")), 100 + at as u64);
-        }
-        site.put(SNAPSHOTS, ZIP, &noise(5));
-        expected.insert(ObjectKey::new(&format!("{SNAPSHOTS}/{ZIP}")), 5);
-        let listed = site.source().list().unwrap();
-        assert_eq!(listed.len(), expected.len());
-        assert_eq!(listed.iter().map(|o| (o.id.key.clone(), o.id.bytes)).collect::<BTreeMap<_, _>>(), expected);
-        assert!(listed.iter().all(|object| object.availability == Availability::Ready));
-        for object in &listed {
-            assert_eq!(read(site.source(), &object.id, 0..object.id.bytes).unwrap(), noise(object.id.bytes as usize));
-        }
+    let site = P::start();
+    let mut expected = BTreeMap::new();
+    for (at, key) in keys.iter().enumerate() {
+        site.put(EVENTS, key, &noise(100 + at));
+        expected.insert(ObjectKey::new(&format!("{EVENTS}/{key}")), 100 + at as u64);
+    }
+    site.put(SNAPSHOTS, ZIP, &noise(5));
+    expected.insert(ObjectKey::new(&format!("{SNAPSHOTS}/{ZIP}")), 5);
+    let listed = site.source().list().unwrap();
+    assert_eq!(listed.len(), expected.len());
+    assert_eq!(listed.iter().map(|o| (o.id.key.clone(), o.id.bytes)).collect::<BTreeMap<_, _>>(), expected);
+    assert!(listed.iter().all(|object| object.availability == Availability::Ready));
+    for object in &listed {
+        assert_eq!(read(site.source(), &object.id, 0..object.id.bytes).unwrap(), noise(object.id.bytes as usize));
     }
 }
 
-#[test]
-fn a_range_is_read_exactly() {
-    for site in sites() {
-        let content = noise(900_000);
-        site.put(SNAPSHOTS, ZIP, &content);
-        let id = find(site.source(), ZIP);
-        for range in [0..1, 0..900_000, 17..700_001, 899_999..900_000, 5..5, 900_000..900_000] {
-            let part = &content[range.start as usize..range.end as usize];
-            assert_eq!(read(site.source(), &id, range.clone()).unwrap(), part, "{range:?}");
-        }
-        assert_eq!(kind(read(site.source(), &id, 899_000..900_001)), ErrorKind::Corrupt);
-        assert_eq!(kind(read(site.source(), &id, 900_001..900_002)), ErrorKind::Corrupt);
-        let traffic = site.source().traffic();
-        assert!(traffic.fetched_bytes >= 1_599_986, "{traffic:?}");
-        assert_eq!(traffic.fetched_objects, 6, "an empty range is no request");
+fn a_range_is_read_exactly<P: Site>() {
+    let site = P::start();
+    let content = noise(900_000);
+    site.put(SNAPSHOTS, ZIP, &content);
+    let id = find(site.source(), ZIP);
+    for range in [0..1, 0..900_000, 17..700_001, 899_999..900_000, 5..5, 900_000..900_000] {
+        let part = &content[range.start as usize..range.end as usize];
+        assert_eq!(read(site.source(), &id, range.clone()).unwrap(), part, "{range:?}");
+    }
+    assert_eq!(kind(read(site.source(), &id, 899_000..900_001)), ErrorKind::Corrupt);
+    assert_eq!(kind(read(site.source(), &id, 900_001..900_002)), ErrorKind::Corrupt);
+    let traffic = site.source().traffic();
+    assert!(traffic.fetched_bytes >= 1_599_986, "{traffic:?}");
+    assert_eq!(traffic.fetched_objects, 6, "an empty range is no request");
+}
+
+fn another_version_is_never_read<P: Site>() {
+    let site = P::start();
+    site.put(EVENTS, DAY, b"first");
+    let first = find(site.source(), DAY);
+    let mut open = site.source().open(&first, 0..5).unwrap();
+    site.put(EVENTS, DAY, b"other");
+    assert_eq!(kind(read(site.source(), &first, 0..5)), ErrorKind::Changed);
+    let other = find(site.source(), DAY);
+    assert_ne!(first.etag, other.etag);
+    assert_eq!(read(site.source(), &other, 0..5).unwrap(), b"other");
+    let mut bytes = Vec::new();
+    if open.read_to_end(&mut bytes).is_ok() {
+        assert_eq!(bytes, b"first");
     }
 }
 
-#[test]
-fn another_version_is_never_read() {
-    for site in sites() {
-        site.put(EVENTS, DAY, b"first");
-        let first = find(site.source(), DAY);
-        let mut open = site.source().open(&first, 0..5).unwrap();
-        site.put(EVENTS, DAY, b"other");
-        assert_eq!(kind(read(site.source(), &first, 0..5)), ErrorKind::Changed);
-        let other = find(site.source(), DAY);
-        assert_ne!(first.etag, other.etag);
-        assert_eq!(read(site.source(), &other, 0..5).unwrap(), b"other");
-        let mut bytes = Vec::new();
-        if open.read_to_end(&mut bytes).is_ok() {
-            assert_eq!(bytes, b"first");
-        }
-    }
-}
-
-#[test]
-fn a_deleted_object_leaves_the_listing_and_says_so() {
-    for site in sites() {
-        site.put(EVENTS, DAY, b"day");
-        let id = find(site.source(), DAY);
-        site.delete(EVENTS, DAY);
-        let error = read(site.source(), &id, 0..3).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Changed);
-        assert!(error.to_string().contains(DAY) && error.to_string().contains("deleted"), "{error}");
-        assert!(site.source().list().unwrap().is_empty());
-    }
+fn a_deleted_object_leaves_the_listing_and_says_so<P: Site>() {
+    let site = P::start();
+    site.put(EVENTS, DAY, b"day");
+    let id = find(site.source(), DAY);
+    site.delete(EVENTS, DAY);
+    let error = read(site.source(), &id, 0..3).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Changed);
+    assert!(error.to_string().contains(DAY) && error.to_string().contains("deleted"), "{error}");
+    assert!(site.source().list().unwrap().is_empty());
 }
 
 #[test]
@@ -127,29 +144,26 @@ fn calls_are_counted_by_key() {
     assert_eq!(source.read_bytes(&id.key), 110);
 }
 
-#[test]
-fn a_listing_pages_and_always_sends_a_prefix() {
-    let server = server();
-    server.set_page_keys(3);
+fn a_listing_pages_and_always_sends_a_prefix<S: S3Server>() {
+    let server: S = start();
+    let page_keys = server.small_pages();
     server.restrict(EVENTS, "chalmersx");
-    for day in 10..20 {
-        server.put(
-            EVENTS,
-            &format!("chalmersx/edx/events/2015/chalmersx-edx-events-2015-08-{day}.log.gz.gpg"),
-            Object::memory(b"x"),
-        );
-        server.put(SNAPSHOTS, &format!("chalmersx-2015-08-{day}.zip"), Object::memory(b"y"));
+    let keys = page_keys + 7;
+    for at in 0..keys {
+        server.put(EVENTS, &format!("chalmersx/edx/events/2015/{at}.log.gz.gpg"), b"x");
     }
-    assert_eq!(connect(&server).list().unwrap().len(), 20);
+    for day in 10..20 {
+        server.put(SNAPSHOTS, &format!("chalmersx-2015-08-{day}.zip"), b"y");
+    }
+    assert_eq!(connect(&server).list().unwrap().len(), keys + 10);
     let log = server.take_log();
     assert!(log.iter().all(|request| request.operation == Operation::List && !request.key.is_empty()));
-    assert_eq!(log.iter().filter(|request| request.bucket == EVENTS).count(), 4);
+    assert_eq!(log.iter().filter(|request| request.bucket == EVENTS).count(), keys.div_ceil(page_keys));
     assert!(log.iter().filter(|request| request.bucket == EVENTS).all(|request| request.key == "chalmersx/"));
 }
 
-#[test]
-fn other_organisations_keys_are_left_out() {
-    let server = server();
+fn other_organisations_keys_are_left_out<S: S3Server>() {
+    let server: S = start();
     for key in [
         "chalmersx-pro-2015-08-30.zip",
         "chalmersxx-2015-08-30.zip",
@@ -157,11 +171,11 @@ fn other_organisations_keys_are_left_out() {
         "2014-05-04-mitx-tracking.tar",
         "2014-05-04-mitx-chalmersx-tracking.tar",
     ] {
-        server.put(SNAPSHOTS, key, Object::memory(b"theirs"));
+        server.put(SNAPSHOTS, key, b"theirs");
     }
     let ours = [ZIP, "email-opt-in/chalmersx-2015-08-30.zip", "2014-05-04-chalmersx-tracking.tar"];
     for key in ours {
-        server.put(SNAPSHOTS, key, Object::memory(b"ours"));
+        server.put(SNAPSHOTS, key, b"ours");
     }
     let listed = connect(&server).list().unwrap();
     assert!(listed.iter().all(|object| object.id.bytes == 4), "{listed:?}");
@@ -196,10 +210,14 @@ fn a_refused_listing_says_what_is_missing() {
     assert!(error.to_string().contains("nowhere") && error.to_string().contains("--snapshots-bucket"), "{error}");
 }
 
-/// A source with one day in it, listed; the log is empty.
+/// A source with one day in it, on our own server, listed; the log is empty.
 fn one_day(content: &[u8], edit: impl FnOnce(&mut S3Settings)) -> (Server, S3Source, ObjectId) {
-    let server = server();
-    server.put(EVENTS, DAY, Object::memory(content));
+    one_day_on(content, edit)
+}
+
+fn one_day_on<S: S3Server>(content: &[u8], edit: impl FnOnce(&mut S3Settings)) -> (S, S3Source, ObjectId) {
+    let server: S = start();
+    server.put(EVENTS, DAY, content);
     let mut settings = settings(&server);
     edit(&mut settings);
     let source = S3Source::connect(settings).unwrap();
@@ -332,10 +350,9 @@ fn a_silent_server_times_out() {
     assert!(server.take_log().len() > 2, "a silent connection is given up for another one");
 }
 
-#[test]
-fn a_dropped_reader_stops_fetching() {
+fn a_dropped_reader_stops_fetching<S: S3Server>() {
     let bytes = 64 << 20;
-    let (_server, source, id) = one_day(&vec![7; bytes], |_| {});
+    let (_server, source, id) = one_day_on::<S>(&vec![7; bytes], |_| {});
     let mut reader = source.open(&id, 0..bytes as u64).unwrap();
     reader.read_exact(&mut [0; 10]).unwrap();
     std::thread::sleep(Duration::from_millis(300));
@@ -346,10 +363,9 @@ fn a_dropped_reader_stops_fetching() {
     assert!(after < 8 << 20 && after == ahead, "{ahead} bytes were fetched ahead, {after} after");
 }
 
-#[test]
-fn a_reader_outlives_its_source() {
+fn a_reader_outlives_its_source<S: S3Server>() {
     let content = noise(5_000_000);
-    let (_server, source, id) = one_day(&content, |_| {});
+    let (_server, source, id) = one_day_on::<S>(&content, |_| {});
     let mut reader = source.open(&id, 0..5_000_000).unwrap();
     drop(source);
     let mut bytes = Vec::new();
@@ -357,10 +373,9 @@ fn a_reader_outlives_its_source() {
     assert_eq!(bytes, content);
 }
 
-#[test]
-fn an_archived_object_says_what_to_do() {
-    let server = server();
-    server.put(SNAPSHOTS, ZIP, Object::memory(b"old").storage_class("DEEP_ARCHIVE"));
+fn an_archived_object_says_what_to_do<S: S3Server>() {
+    let server: S = start();
+    server.put_archived(SNAPSHOTS, ZIP, b"old");
     let source = connect(&server);
     let listed = source.list().unwrap();
     assert_eq!(listed[0].availability, Availability::Archived);
@@ -369,10 +384,9 @@ fn an_archived_object_says_what_to_do() {
     assert!(error.to_string().contains("restore"), "{error}");
 }
 
-#[test]
-fn the_requester_pays_only_when_told_to() {
+fn the_requester_pays_only_when_told_to<S: S3Server>() {
     for (choice, header) in [(RequesterPays::Off, None), (RequesterPays::On, Some("requester".to_owned()))] {
-        let (server, source, id) = one_day(b"day", |settings| settings.requester_pays = choice);
+        let (server, source, id) = one_day_on::<S>(b"day", |settings| settings.requester_pays = choice);
         read(&source, &id, 0..3).unwrap();
         source.list().unwrap();
         assert!(server.take_log().iter().all(|request| request.request_payer == header));
@@ -409,15 +423,14 @@ fn expired_credentials_are_renewed() {
     assert!(before.contains("RUN1") && before.is_disjoint(&after), "{before:?} {after:?}");
 }
 
-#[test]
-fn a_folder_served_over_s3_reads_as_it_lies_on_disk() {
+fn a_folder_served_over_s3_reads_as_it_lies_on_disk<S: S3Server>() {
     let folder = tempfile::tempdir().unwrap();
     let content = noise(3_000_000);
     let path = folder.path().join(DAY);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, &content).unwrap();
-    let server = server();
-    server.put_folder(EVENTS, folder.path()).unwrap();
+    let server: S = start();
+    server.put_folder(EVENTS, folder.path());
     let source = connect(&server);
     let id = find(&source, DAY);
     assert_eq!(read(&source, &id, 0..3_000_000).unwrap(), content);

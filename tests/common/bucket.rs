@@ -1,17 +1,18 @@
-//! A data package behind an S3 server of ours, for mounts: what they fetched, and answers that come late.
+//! A data package behind an S3 server, for mounts: what they fetched, and answers that come late.
 #![allow(dead_code)]
 
 use std::time::Duration;
 
 use edxfs::demo::Made;
-use edxfs::demo::bucket::{Credentials, Operation, Reply, Server};
+use edxfs::demo::bucket::{Operation, Reply, Server};
 
 use crate::common::{Mount, key_options, wait_for};
+use crate::servers::{ACCESS_KEY, S3Server, SECRET};
 
 /// Credentials, and nothing of the user's own.
 pub const ENVIRONMENT: &[(&str, &str)] = &[
-    ("AWS_ACCESS_KEY_ID", "KEY"),
-    ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+    ("AWS_SECRET_ACCESS_KEY", SECRET),
     ("AWS_SESSION_TOKEN", ""),
     ("AWS_CONFIG_FILE", "/dev/null"),
     ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
@@ -19,16 +20,17 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_PROXY", "127.0.0.1"),
 ];
 
-pub struct Bucket {
-    pub server: Server,
+pub struct Bucket<S = Server> {
+    pub server: S,
     keys: Vec<String>,
 }
 
-impl Bucket {
-    pub fn serve(made: &Made) -> Bucket {
-        let server = Server::start(Credentials::new("KEY", "secret")).expect("a port is free");
+impl<S: S3Server> Bucket<S> {
+    pub fn serve(made: &Made) -> Bucket<S> {
+        let server = S::start();
         for bucket in ["edx-course-data", "course-data"] {
-            server.put_folder(bucket, &made.data.join(bucket)).expect("the package can be read");
+            server.add_bucket(bucket);
+            server.put_folder(bucket, &made.data.join(bucket));
         }
         Bucket { server, keys: key_options(made) }
     }
@@ -55,17 +57,19 @@ impl Bucket {
         gets.map(|request| request.key).collect()
     }
 
-    /// From now on objects whose key ends so come after `delay`, or not at all after some bytes: what `reply` says.
+    pub fn delay(&self, endings: &[String], delay: Duration) {
+        self.server.delay(endings, delay);
+    }
+}
+
+impl Bucket<Server> {
+    /// From now on objects whose key ends so come after some time, or not at all after some bytes: what `reply` says.
     pub fn answer(&self, endings: &[String], reply: Reply) {
         let endings = endings.to_vec();
         self.server.set_hook(move |request| {
             let meant = request.operation == Operation::Get && endings.iter().any(|end| request.key.ends_with(end));
             if meant { reply.clone() } else { Reply::Pass }
         });
-    }
-
-    pub fn delay(&self, endings: &[String], delay: Duration) {
-        self.answer(endings, Reply::Delay(delay));
     }
 }
 

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use edxfs::demo::Made;
-use edxfs::demo::bucket::Reply;
+use edxfs::demo::bucket::{Reply, Server};
 
 use crate::bucket::Bucket;
 use crate::common::{Mount, folder_options, wait_for};
@@ -83,7 +83,7 @@ fn a_server_killed_while_it_decodes_leaves_nothing_wrong_and_nothing_behind() {
     let file = |date: &str| format!("courses/{folder}/events/{date}.log");
     let (done, cut) = (DAYS[1], DAYS[2]);
     let [truth_of_done, truth_of_cut] = [done, cut].map(|date| Truth::of(&made, date).course(&id));
-    let bucket = Bucket::serve(&made);
+    let bucket = Bucket::<Server>::serve(&made);
     let mount = bucket.mount(&["--index", "off"]);
     assert!(mount.read(&file(done)).expect("the file is read") == truth_of_done);
     let object = fs::metadata(made.data.join("edx-course-data").join(day_key(cut))).expect("the object is there");

@@ -1,4 +1,4 @@
-//! The same counts on a real mount, at the S3 server's log.
+//! The same counts on a real mount, at the log of every S3 server.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,14 +8,19 @@ use std::time::Duration;
 
 use crate::bucket::Bucket;
 use crate::common::wait_for;
+use crate::servers::{S3Server, on_every_server};
 use crate::truth::{DAYS, Truth, courses_of, day_key, many_courses};
 
-#[test]
-fn thirty_two_readers_on_eight_courses_of_three_days_fetch_each_day_once() {
+on_every_server!(
+    thirty_two_readers_on_eight_courses_of_three_days_fetch_each_day_once,
+    the_indexer_begins_with_the_newest_day_goes_where_somebody_looks_and_evicts_nothing,
+);
+
+fn thirty_two_readers_on_eight_courses_of_three_days_fetch_each_day_once<S: S3Server>() {
     let made = many_courses();
     let days = &DAYS[..3];
     let truths = DAYS.map(|date| Truth::of(&made, date));
-    let bucket = Bucket::serve(&made);
+    let bucket = Bucket::<S>::serve(&made);
     let mount = bucket.mount(&["--index", "off"]);
     let courses = &courses_of(&made)[..8];
     bucket.fetches();
@@ -43,11 +48,10 @@ fn thirty_two_readers_on_eight_courses_of_three_days_fetch_each_day_once() {
     assert_eq!(fetches, expected);
 }
 
-#[test]
-fn the_indexer_begins_with_the_newest_day_goes_where_somebody_looks_and_evicts_nothing() {
+fn the_indexer_begins_with_the_newest_day_goes_where_somebody_looks_and_evicts_nothing<S: S3Server>() {
     let made = many_courses();
     let truths = DAYS.map(|date| Truth::of(&made, date));
-    let bucket = Bucket::serve(&made);
+    let bucket = Bucket::<S>::serve(&made);
     let (first, newest) = (DAYS[0], DAYS[3]);
     // The first mount leaves a listing, so that the second begins with what it knows.
     let mount = bucket.mount(&["--index", "off", "--cache-size", "2MiB"]);

@@ -1,26 +1,32 @@
-//! Objects that change, go and come under a mount.
+//! Objects that change, go and come under a mount, on every server.
 
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 
-use edxfs::demo::bucket::Object;
-
 use crate::common::wait_for;
 use crate::gnupg::{Keyring, Reader, gzipped};
 use crate::reading::{read, stat, undamaged};
-use crate::site::{EVENTS, Site, all, day_key, errno, hang_up};
+use crate::servers::{S3Server, on_every_server};
+use crate::site::{EVENTS, SNAPSHOTS, Site, all, day_key, errno, hang_up};
+
+on_every_server!(
+    an_open_file_keeps_its_bytes_and_the_next_open_has_the_new_ones,
+    a_change_between_listing_and_reading_is_stale_once,
+    a_deleted_object_leaves_the_listing_and_open_handles_live_on,
+    a_new_object_appears_after_a_refresh,
+    a_mount_refreshes_by_itself,
+);
 
 const DAY: &str = "2015-03-04";
 const NEW_LOG: &[u8] = b"{\"username\": \"new\", \"context\": {\"course_id\": \"UniX/PHY_101/T1\"}}\nno event\n";
 
-fn new_day(site: &Site) -> Vec<u8> {
+fn new_day<S>(site: &Site<S>) -> Vec<u8> {
     Keyring::of(&site.made).encrypt(Reader::Czar, &gzipped(NEW_LOG))
 }
 
-#[test]
-fn an_open_file_keeps_its_bytes_and_the_next_open_has_the_new_ones() {
-    let site = Site::new();
+fn an_open_file_keeps_its_bytes_and_the_next_open_has_the_new_ones<S: S3Server>() {
+    let site = Site::<S>::start();
     let mount = site.mount();
     let path = mount.path(&all(DAY));
     let mut open = File::open(&path).unwrap();
@@ -48,9 +54,8 @@ fn an_open_file_keeps_its_bytes_and_the_next_open_has_the_new_ones() {
 }
 
 /// On ESTALE the kernel looks the path up once more, so that a reader meets the error only where that is too early.
-#[test]
-fn a_change_between_listing_and_reading_is_stale_once() {
-    let site = Site::new();
+fn a_change_between_listing_and_reading_is_stale_once<S: S3Server>() {
+    let site = Site::<S>::start();
     let mount = site.mount();
     site.put_day(DAY, &new_day(&site));
     if let Err(error) = mount.read(&all(DAY)) {
@@ -60,15 +65,14 @@ fn a_change_between_listing_and_reading_is_stale_once() {
     assert!(mount.log().contains("has changed since it was listed"), "{}", mount.log());
     let zip = "unix-2015-03-15.zip";
     let older = std::fs::read(site.made.data.join("course-data/unix-2015-03-08.zip")).unwrap();
-    site.server.put("course-data", zip, Object::memory(&[older, vec![0; 1]].concat()[..]));
+    site.server.put(SNAPSHOTS, zip, &[older, vec![0; 1]].concat());
     let path = "courses/UniX-CHEM-R1/tables/auth_user.tsv";
     let _ = mount.read(path);
     assert_ne!(read(&mount.path(path)), undamaged()[path], "nothing of the old package is read");
 }
 
-#[test]
-fn a_deleted_object_leaves_the_listing_and_open_handles_live_on() {
-    let site = Site::new();
+fn a_deleted_object_leaves_the_listing_and_open_handles_live_on<S: S3Server>() {
+    let site = Site::<S>::start();
     let mount = site.mount();
     let kept = mount.path(&all("2015-03-05"));
     let open = File::open(&kept).unwrap();
@@ -88,9 +92,8 @@ fn a_deleted_object_leaves_the_listing_and_open_handles_live_on() {
     assert_eq!(errno(&mount, &all("2015-03-05")), libc::ENOENT);
 }
 
-#[test]
-fn a_new_object_appears_after_a_refresh() {
-    let site = Site::new();
+fn a_new_object_appears_after_a_refresh<S: S3Server>() {
+    let site = Site::<S>::start();
     let mount = site.mount();
     let names = mount.list("events/all");
     let new = mount.path(&all("2015-03-16"));
@@ -102,9 +105,8 @@ fn a_new_object_appears_after_a_refresh() {
     assert_eq!(mount.list("events/all").len(), names.len() + 1);
 }
 
-#[test]
-fn a_mount_refreshes_by_itself() {
-    let site = Site::new();
+fn a_mount_refreshes_by_itself<S: S3Server>() {
+    let site = Site::<S>::start();
     let options = site.options().into_iter().map(|option| if option == "1h" { "1s".to_owned() } else { option });
     let options: Vec<_> = options.collect();
     let mount = crate::common::Mount::start_in(tempfile::tempdir().unwrap(), &options, &crate::site::ENVIRONMENT);

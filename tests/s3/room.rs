@@ -1,4 +1,4 @@
-//! A file that does not fit is an error of its own; the rest goes on, and the room comes back.
+//! A file that does not fit is an error of its own; the rest goes on, and the room comes back. On every server.
 
 use std::fs;
 
@@ -6,14 +6,21 @@ use crate::common::{Mount, wait_for};
 use crate::gnupg::{Keyring, Reader, gzipped};
 use crate::injury::noise;
 use crate::reading::{is_joined, read, undamaged};
+use crate::servers::{S3Server, on_every_server};
 use crate::site::{Disk, ENVIRONMENT, Site, all, errno};
+
+on_every_server!(
+    a_file_larger_than_the_budget_does_not_fit,
+    a_full_disk_refuses_one_file_and_gives_its_room_back,
+    a_disk_filled_by_others_harms_nothing_for_good,
+);
 
 const DAY: &str = "2015-03-04";
 const OTHER: &str = "2015-03-05";
 
 /// Its big day is 5 MiB that do not compress.
-fn site_with_a_big_day() -> Site {
-    let site = Site::new();
+fn site_with_a_big_day<S: S3Server>() -> Site<S> {
+    let site = Site::<S>::start();
     let big = Keyring::of(&site.made).encrypt(Reader::Czar, &gzipped(&noise(5 << 20)));
     site.put_day(DAY, &big);
     site
@@ -27,9 +34,8 @@ fn assert_others_fit(mount: &Mount) {
     assert_eq!(read(&mount.path(path)), undamaged()[path]);
 }
 
-#[test]
-fn a_file_larger_than_the_budget_does_not_fit() {
-    let site = site_with_a_big_day();
+fn a_file_larger_than_the_budget_does_not_fit<S: S3Server>() {
+    let site = site_with_a_big_day::<S>();
     let mount = site.mount_with(&["--cache-size", "1MiB"]);
     for path in [all(DAY), format!("events/unattributed/{DAY}.log")] {
         assert_eq!(errno(&mount, &path), libc::ENOSPC, "{path}");
@@ -49,9 +55,8 @@ fn a_file_larger_than_the_budget_does_not_fit() {
     assert!(status["cache_bytes"].as_u64() <= status["cache_limit_bytes"].as_u64(), "{status}");
 }
 
-#[test]
-fn a_full_disk_refuses_one_file_and_gives_its_room_back() {
-    let site = site_with_a_big_day();
+fn a_full_disk_refuses_one_file_and_gives_its_room_back<S: S3Server>() {
+    let site = site_with_a_big_day::<S>();
     let disk = Disk::of("4m");
     let cache = disk.path().join("cache");
     fs::create_dir(&cache).unwrap();
@@ -73,9 +78,8 @@ fn a_full_disk_refuses_one_file_and_gives_its_room_back() {
 }
 
 /// Somebody else fills the disk to its last byte, so that not even the ledger can grow.
-#[test]
-fn a_disk_filled_by_others_harms_nothing_for_good() {
-    let site = Site::new();
+fn a_disk_filled_by_others_harms_nothing_for_good<S: S3Server>() {
+    let site = Site::<S>::start();
     let disk = Disk::of("6m");
     let cache = disk.path().join("cache");
     fs::create_dir(&cache).unwrap();

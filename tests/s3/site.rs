@@ -5,20 +5,21 @@ use std::path::Path;
 use std::process::Command;
 
 use edxfs::demo::Made;
-use edxfs::demo::bucket::{Credentials, Object, Operation, Reply, Server};
+use edxfs::demo::bucket::{Operation, Reply, Server};
 use tempfile::TempDir;
 
 use crate::common::{Mount, key_options, run, small_package};
 use crate::reading::quiet;
 use crate::refusal::refused_mount;
+use crate::servers::{ACCESS_KEY, S3Server, SECRET};
 
 pub const EVENTS: &str = "edx-course-data";
 pub const SNAPSHOTS: &str = "course-data";
-/// `--timeout` of the mounts here, in seconds.
+/// `--timeout` of the mounts of our own server, in seconds.
 pub const TIMEOUT: u64 = 3;
 pub const ENVIRONMENT: [(&str, &str); 8] = [
-    ("AWS_ACCESS_KEY_ID", "KEY"),
-    ("AWS_SECRET_ACCESS_KEY", "secret-of-tests"),
+    ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+    ("AWS_SECRET_ACCESS_KEY", SECRET),
     ("AWS_REGION", "us-east-1"),
     ("AWS_CONFIG_FILE", "/dev/null"),
     ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
@@ -27,25 +28,28 @@ pub const ENVIRONMENT: [(&str, &str); 8] = [
     ("no_proxy", "127.0.0.1"),
 ];
 
-pub struct Site {
-    pub server: Server,
+pub struct Site<S = Server> {
+    pub server: S,
     pub made: Made,
+    pub timeout: u64,
 }
 
-impl Site {
-    pub fn new() -> Site {
+impl<S: S3Server> Site<S> {
+    /// With time enough for a server that is slow to answer.
+    pub fn start() -> Site<S> {
         let made = small_package();
-        let server = Server::start(Credentials::new("KEY", "secret-of-tests")).unwrap();
+        let server = S::start();
         for bucket in [EVENTS, SNAPSHOTS] {
-            server.put_folder(bucket, &made.data.join(bucket)).unwrap();
+            server.add_bucket(bucket);
+            server.put_folder(bucket, &made.data.join(bucket));
         }
-        Site { server, made }
+        Site { server, made, timeout: 30 }
     }
 
     pub fn options(&self) -> Vec<String> {
         let mut options = quiet(key_options(&self.made));
         options.extend(self.server_options());
-        options.extend(["--timeout".to_owned(), format!("{TIMEOUT}s")]);
+        options.extend(["--timeout".to_owned(), format!("{}s", self.timeout)]);
         options
     }
 
@@ -71,7 +75,14 @@ impl Site {
 
     /// Replaces a day's object by one with this content in it.
     pub fn put_day(&self, day: &str, object: &[u8]) {
-        self.server.put(EVENTS, &day_key(day), Object::memory(object));
+        self.server.put(EVENTS, &day_key(day), object);
+    }
+}
+
+impl Site<Server> {
+    /// Of our own server, that does as it is told.
+    pub fn new() -> Site<Server> {
+        Site { timeout: TIMEOUT, ..Site::start() }
     }
 
     /// Answers every request for a body of this key so; `None` as the key means all.

@@ -1,15 +1,19 @@
 //! S3 away, slow, refusing, overloaded, cut off: the errno that says so, in time, and nothing else is harmed.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
-use edxfs::demo::bucket::{Object, Operation, Reply};
+use edxfs::demo::bucket::{Operation, Reply};
 
 use crate::common::Mount;
 use crate::reading::{assert_told, problems, read, undamaged};
+use crate::servers::{S3Server, on_our_server_and_moto};
 use crate::site::{ENVIRONMENT, EVENTS, SNAPSHOTS, Site, TIMEOUT, all, day_key, errno, refusal_in};
 
 const DAY: &str = "2015-03-04";
 const OTHER: &str = "2015-03-05";
+
+on_our_server_and_moto!(an_archived_object_must_be_restored_first);
 
 fn assert_right(mount: &Mount, path: &str) {
     assert_eq!(read(&mount.path(path)), undamaged()[path], "{path}");
@@ -25,9 +29,8 @@ fn assert_errno_in_time(mount: &Mount, path: &str, wanted: i32) {
 
 #[test]
 fn without_s3_a_first_mount_is_refused_in_words() {
-    let Site { server, made } = Site::new();
-    let endpoint = server.endpoint_url();
-    let site = Site { server, made };
+    let site = Site::new();
+    let endpoint = site.server.endpoint_url();
     let options = site.options();
     drop(site);
     let scratch = tempfile::tempdir().unwrap();
@@ -119,11 +122,10 @@ fn a_refused_object_is_a_matter_of_access() {
     assert!(mount.read(database).expect("access is given").starts_with(b"SQLite format 3"));
 }
 
-#[test]
-fn an_archived_object_must_be_restored_first() {
-    let site = Site::new();
-    let object = Object::file(&site.made.data.join(EVENTS).join(day_key(DAY))).unwrap();
-    site.server.put(EVENTS, &day_key(DAY), object.storage_class("GLACIER"));
+fn an_archived_object_must_be_restored_first<S: S3Server>() {
+    let site = Site::<S>::start();
+    let object = fs::read(site.made.data.join(EVENTS).join(day_key(DAY))).unwrap();
+    site.server.put_archived(EVENTS, &day_key(DAY), &object);
     let mount = site.mount();
     assert_errno_in_time(&mount, &all(DAY), libc::EACCES);
     assert_right(&mount, &all(OTHER));

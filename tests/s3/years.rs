@@ -9,10 +9,16 @@ use crate::common::{Mount, wait_for};
 use crate::gnupg::{Keyring, Reader, gzipped};
 use crate::injury::noise;
 use crate::reading::{read, undamaged};
+use crate::servers::{S3Server, on_every_server};
 use crate::site::{ENVIRONMENT, EVENTS, Site, all, day_key, hang_up};
 
 const DAYS: [&str; 4] = ["2015-03-04", "2015-03-05", "2015-03-06", "2015-03-07"];
 const NEW: &str = "2015-03-16";
+
+on_every_server!(
+    a_rotated_log_is_begun_anew_at_the_signal,
+    a_budget_made_smaller_holds_from_the_start_and_everything_still_opens,
+);
 
 fn assert_right(mount: &Mount, day: &str) {
     assert_eq!(read(&mount.path(&all(day))), undamaged()[&all(day)], "{day}");
@@ -50,9 +56,8 @@ fn a_source_that_was_away_at_the_start_is_listed_soon_after_it_is_back() {
     assert_eq!(lists, 0, "once it is back it is left in peace");
 }
 
-#[test]
-fn a_rotated_log_is_begun_anew_at_the_signal() {
-    let site = Site::new();
+fn a_rotated_log_is_begun_anew_at_the_signal<S: S3Server>() {
+    let site = Site::<S>::start();
     let logs = tempfile::tempdir().unwrap();
     let log = logs.path().join("edxfs.log");
     let mount = site.mount_with(&["--log-file", log.to_str().unwrap(), "--log", "debug"]);
@@ -72,10 +77,9 @@ fn length(file: &Path) -> u64 {
     fs::metadata(file).map_or(0, |metadata| metadata.len())
 }
 
-#[test]
-fn a_budget_made_smaller_holds_from_the_start_and_everything_still_opens() {
+fn a_budget_made_smaller_holds_from_the_start_and_everything_still_opens<S: S3Server>() {
     const BIG: usize = 1 << 20;
-    let site = Site::new();
+    let site = Site::<S>::start();
     let contents: Vec<_> = (1..=DAYS.len()).map(|more| noise(BIG + more)).collect();
     let keyring = Keyring::of(&site.made);
     for (day, content) in DAYS.iter().zip(&contents) {

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::sync::Once;
 use std::time::Duration;
 
-use edxfs::demo::bucket::{Credentials, Object, Server};
+use edxfs::demo::bucket::Server;
 use edxfs::source::Source;
 use edxfs::source::folder::FolderSource;
 use edxfs::source::s3::{PathStyle, S3Settings, S3Source};
+
+use crate::servers::{ACCESS_KEY, S3Server, SECRET};
 
 pub const EVENTS: &str = "edx-course-data";
 pub const SNAPSHOTS: &str = "course-data";
@@ -30,8 +32,8 @@ fn profiles() {
         fs::write(&script, text).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
         let config = format!(
-            "[default]\naws_access_key_id = KEY\naws_secret_access_key = secret\n\
-             [profile wrong]\naws_access_key_id = KEY\naws_secret_access_key = other\n\
+            "[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET}\n\
+             [profile wrong]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = other\n\
              [profile none]\noutput = json\n\
              [profile process]\ncredential_process = {}\n",
             script.display()
@@ -50,15 +52,21 @@ fn profiles() {
     });
 }
 
+/// Our own, that does as it is told.
 pub fn server() -> Server {
+    start()
+}
+
+/// A server with two empty buckets.
+pub fn start<S: S3Server>() -> S {
     profiles();
-    let server = Server::start(Credentials::new("KEY", "secret")).unwrap();
+    let server = S::start();
     server.add_bucket(EVENTS);
     server.add_bucket(SNAPSHOTS);
     server
 }
 
-pub fn settings(server: &Server) -> S3Settings {
+pub fn settings(server: &impl S3Server) -> S3Settings {
     S3Settings {
         endpoint_url: Some(server.endpoint_url()),
         path_style: PathStyle::On,
@@ -67,34 +75,45 @@ pub fn settings(server: &Server) -> S3Settings {
     }
 }
 
-pub fn connect(server: &Server) -> S3Source {
+pub fn connect(server: &impl S3Server) -> S3Source {
     S3Source::connect(settings(server)).unwrap()
 }
 
 /// A source and the other side of it.
 pub trait Site {
+    fn start() -> Self;
     fn source(&self) -> &dyn Source;
     fn put(&self, bucket: &str, key: &str, bytes: &[u8]);
     fn delete(&self, bucket: &str, key: &str);
 }
 
-struct Bucket(Server, S3Source);
+pub struct Bucket<S>(S, S3Source);
 
-impl Site for Bucket {
+impl<S: S3Server> Site for Bucket<S> {
+    fn start() -> Self {
+        let server = start();
+        let source = connect(&server);
+        Bucket(server, source)
+    }
     fn source(&self) -> &dyn Source {
         &self.1
     }
     fn put(&self, bucket: &str, key: &str, bytes: &[u8]) {
-        self.0.put(bucket, key, Object::memory(bytes));
+        self.0.put(bucket, key, bytes);
     }
     fn delete(&self, bucket: &str, key: &str) {
         self.0.delete(bucket, key);
     }
 }
 
-struct Folder(tempfile::TempDir, FolderSource);
+pub struct Folder(tempfile::TempDir, FolderSource);
 
 impl Site for Folder {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mirror = FolderSource::new(folder.path()).unwrap();
+        Folder(folder, mirror)
+    }
     fn source(&self) -> &dyn Source {
         &self.1
     }
@@ -109,10 +128,26 @@ impl Site for Folder {
     }
 }
 
-pub fn sites() -> [Box<dyn Site>; 2] {
-    let server = server();
-    let source = connect(&server);
-    let folder = tempfile::tempdir().unwrap();
-    let mirror = FolderSource::new(folder.path()).unwrap();
-    [Box::new(Bucket(server, source)), Box::new(Folder(folder, mirror))]
+/// Makes a test of each function, on a folder and on each server: `fn it_holds<P: Site>()`.
+macro_rules! on_every_site {
+    ($($test:ident),+ $(,)?) => {
+        mod on_every_site {
+            mod folder {
+                $(
+                    #[test]
+                    fn $test() {
+                        crate::$test::<crate::site::Folder>();
+                    }
+                )+
+            }
+            $(
+                fn $test<S: crate::servers::S3Server>() {
+                    crate::$test::<crate::site::Bucket<S>>();
+                }
+            )+
+            crate::servers::on_every_server!($($test),+);
+        }
+    };
 }
+
+pub(crate) use on_every_site;

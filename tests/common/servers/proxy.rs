@@ -1,0 +1,129 @@
+//! Stands before a server that keeps no log we could read: notes each request, and lets it and its answer through as
+//! they are.
+//!
+//! It knows as much of HTTP as our own reading client needs: requests without a body, one after the other on a
+//! connection.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use edxfs::demo::bucket::{Operation, Request};
+use percent_encoding::percent_decode_str;
+
+use super::is_get_of;
+
+#[derive(Default)]
+struct Shared {
+    log: Vec<Request>,
+    slow: Vec<String>,
+    delay: Duration,
+}
+
+pub struct Proxy {
+    shared: Arc<Mutex<Shared>>,
+    pub address: SocketAddr,
+}
+
+impl Proxy {
+    /// Its thread waits for connections until the test's process ends.
+    pub fn before(server: SocketAddr) -> Proxy {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let shared = Arc::<Mutex<Shared>>::default();
+        let notes = shared.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let notes = notes.clone();
+                // What breaks here is a connection that one of the two has given up.
+                thread::spawn(move || drop(relay(client, server, &notes)));
+            }
+        });
+        Proxy { shared, address }
+    }
+
+    pub fn take_log(&self) -> Vec<Request> {
+        std::mem::take(&mut lock(&self.shared).log)
+    }
+
+    pub fn delay(&self, endings: &[String], delay: Duration) {
+        let mut shared = lock(&self.shared);
+        (shared.slow, shared.delay) = (endings.to_vec(), delay);
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn relay(client: TcpStream, server: SocketAddr, notes: &Mutex<Shared>) -> io::Result<()> {
+    let mut upstream = TcpStream::connect(server)?;
+    let (mut answers, mut reader) = (upstream.try_clone()?, client.try_clone()?);
+    let back = thread::spawn(move || {
+        let _ = io::copy(&mut answers, &mut reader);
+        let _ = reader.shutdown(Shutdown::Both);
+    });
+    let mut requests = BufReader::new(client);
+    while let Some(head) = next_head(&mut requests)? {
+        let request = parsed(&head);
+        let wait = {
+            let mut shared = lock(notes);
+            let wait = if is_get_of(&request, &shared.slow) { shared.delay } else { Duration::ZERO };
+            shared.log.push(request);
+            wait
+        };
+        thread::sleep(wait);
+        upstream.write_all(head.as_bytes())?;
+    }
+    upstream.shutdown(Shutdown::Write)?;
+    let _ = back.join();
+    Ok(())
+}
+
+/// A request's lines up to the empty one; None once the client is done.
+fn next_head(requests: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if requests.read_line(&mut head)? == 0 {
+            return Ok(None);
+        }
+    }
+    Ok(Some(head))
+}
+
+fn parsed(head: &str) -> Request {
+    let mut words = head.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+    let header = |name: &str| {
+        let lines = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        lines.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned()).next()
+    };
+    assert!(header("content-length").is_none_or(|bytes| bytes == "0"), "a reader sends no body: {head}");
+    let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).unwrap_or_default();
+    let operation = match (method, key) {
+        ("HEAD", _) => Operation::Head,
+        (_, "") => Operation::List,
+        _ => Operation::Get,
+    };
+    // AWS4-HMAC-SHA256 Credential=KEY/20150302/us-east-1/s3/aws4_request, …
+    let authorization = header("authorization").unwrap_or_default();
+    let scope = authorization.split_once("Credential=").map_or("", |(_, scope)| scope);
+    Request {
+        operation,
+        bucket: bucket.to_owned(),
+        key: decoded(if operation == Operation::List { prefix } else { key }),
+        range: header("range"),
+        if_match: header("if-match"),
+        request_payer: header("x-amz-request-payer"),
+        access_key: scope.split('/').next().unwrap_or_default().to_owned(),
+        region: scope.split('/').nth(2).unwrap_or_default().to_owned(),
+    }
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
