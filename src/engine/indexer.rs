@@ -2,7 +2,8 @@
 //!
 //! One thread of idle priority works off two queues: what somebody has looked at, then what was planned (the caller
 //! plans newest first). When all is done and days were among it, the caller is asked what follows from them. A recipe that
-//! failed is not tried again until it is planned anew under another identity.
+//! failed is not tried again until it is planned anew under another identity, unless the source or the disk kept it from
+//! ending: then it waits until the caller says that the source answers again.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use std::thread;
 
 use crate::engine::Engine;
 use crate::engine::wait::Wait;
+use crate::error::ErrorKind;
 use crate::recipe::Recipe;
 
 /// Works until it is dropped.
@@ -31,6 +33,8 @@ struct Queues {
     /// Identities of everything that is queued or was tried.
     seen: HashSet<[u8; 32]>,
     urgent: HashSet<[u8; 32]>,
+    /// What failed for a reason that may pass.
+    deferred: Vec<Recipe>,
     /// A day was tallied since it was asked what follows.
     is_wiser: bool,
 }
@@ -52,6 +56,9 @@ impl Indexer {
                 let stop = || worker.stop.load(Ordering::Relaxed);
                 if let Err(error) = engine.index(&recipe, Wait::Until(&stop)) {
                     tracing::debug!(recipe = recipe.label(), %error, "not indexed");
+                    if may_pass(error.kind()) {
+                        worker.queues().deferred.push(recipe);
+                    }
                 }
             }
         });
@@ -64,6 +71,14 @@ impl Indexer {
     /// Adds recipes behind everything queued; those queued or tried before are passed over.
     pub fn plan(&self, recipes: impl IntoIterator<Item = Recipe>) {
         self.shared.queues().plan(recipes);
+        self.shared.changed.notify_one();
+    }
+
+    /// Tries again what failed for a reason that may have passed.
+    pub fn resume(&self) {
+        let mut queues = self.shared.queues();
+        let deferred = std::mem::take(&mut queues.deferred);
+        queues.planned.extend(deferred);
         self.shared.changed.notify_one();
     }
 
@@ -130,6 +145,11 @@ impl Queues {
         self.is_wiser |= matches!(recipe, Recipe::Tallies { .. });
         Some(recipe)
     }
+}
+
+/// Whether the same recipe may end well another time.
+fn may_pass(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unreachable | ErrorKind::TimedOut | ErrorKind::Refused | ErrorKind::CacheFull)
 }
 
 fn identity(recipe: &Recipe) -> [u8; 32] {

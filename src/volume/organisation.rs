@@ -165,6 +165,9 @@ impl Organisation {
         if refreshed == Refreshed::Changed {
             self.plan_indexing();
         }
+        if let Some(indexer) = &self.indexer {
+            indexer.resume();
+        }
         Ok(refreshed)
     }
 

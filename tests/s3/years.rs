@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use edxfs::demo::bucket::{Object, Operation, Reply};
+use edxfs::demo::bucket::{Object, Operation, Reply, Request};
 
 use crate::common::{Mount, wait_for};
 use crate::gnupg::{Keyring, Reader, gzipped};
 use crate::injury::noise;
-use crate::reading::{read, undamaged};
+use crate::reading::{problems, read, undamaged};
 use crate::servers::{S3Server, on_every_server};
 use crate::site::{ENVIRONMENT, EVENTS, Site, all, day_key, hang_up};
 
@@ -71,6 +71,29 @@ fn a_rotated_log_is_begun_anew_at_the_signal<S: S3Server>() {
     let old = length(&rotated);
     assert_right(&mount, DAYS[1]);
     assert_eq!(length(&rotated), old, "nothing more goes to the old one");
+}
+
+/// A night without a network, while the first thousand days are being indexed.
+#[test]
+fn what_could_not_be_indexed_is_tried_again_when_the_source_is_back() {
+    let site = Site::new();
+    let is_day = |request: &Request| request.operation == Operation::Get && request.key.contains("-events-");
+    site.server.set_hook(move |request| if is_day(request) { Reply::Status(503, "SlowDown") } else { Reply::Pass });
+    let options = site.options().into_iter().map(|option| match option.as_str() {
+        "off" => "background".to_owned(),
+        "1h" => "1s".to_owned(),
+        _ => option,
+    });
+    let newest = ["--since", "2015-03-14", "--course", "UniX-CHEM-R1"].map(str::to_owned);
+    let options: Vec<_> = options.chain(newest).collect();
+    let mount = Mount::start_in(tempfile::tempdir().unwrap(), &options, &ENVIRONMENT);
+    wait_for("a failure", || problems(&mount).iter().any(|problem| problem.errno == "EHOSTUNREACH"));
+    site.server.set_hook(|_| Reply::Pass);
+    wait_for("an index of everything", || {
+        let status = mount.status();
+        status["indexed_objects"] == status["known_objects"]
+    });
+    assert!(problems(&mount).iter().all(|problem| problem.errno != "EHOSTUNREACH"));
 }
 
 fn length(file: &Path) -> u64 {
