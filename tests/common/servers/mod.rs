@@ -13,7 +13,7 @@
 
 mod outside;
 mod process;
-mod proxy;
+pub mod proxy;
 
 use std::path::Path;
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub trait S3Server: Sized {
 
     fn delete(&self, bucket: &str, key: &str);
 
-    /// A new bucket with every regular file below `root` as an object, keyed by its path below `root`.
+    /// Every regular file below `root` becomes an object, keyed by its path below `root`; there is such a bucket.
     fn put_folder(&self, bucket: &str, root: &Path);
 
     /// What was asked since the last call, oldest first; not what the tests themselves put there.

@@ -1,12 +1,11 @@
-//! Stands before a server that keeps no log we could read: notes each request, and lets it and its answer through as
-//! they are.
+//! Stands before a server: notes each request, and lets it and its answer through as they are, or nothing at all.
 //!
 //! It knows as much of HTTP as our own reading client needs: requests without a body, one after the other on a
 //! connection.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +19,9 @@ struct Shared {
     log: Vec<Request>,
     slow: Vec<String>,
     delay: Duration,
+    is_closed: bool,
+    /// Clients that may still be there.
+    clients: Vec<Weak<TcpStream>>,
 }
 
 pub struct Proxy {
@@ -36,9 +38,10 @@ impl Proxy {
         let notes = shared.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                let Some(client) = admitted(client, &notes) else { continue };
                 let notes = notes.clone();
                 // What breaks here is a connection that one of the two has given up.
-                thread::spawn(move || drop(relay(client, server, &notes)));
+                thread::spawn(move || drop(relay(&client, server, &notes)));
             }
         });
         Proxy { shared, address }
@@ -46,6 +49,19 @@ impl Proxy {
 
     pub fn take_log(&self) -> Vec<Request> {
         std::mem::take(&mut lock(&self.shared).log)
+    }
+
+    /// From now on the server seems to be away: every connection breaks, and so does every new one.
+    pub fn close(&self) {
+        let mut shared = lock(&self.shared);
+        shared.is_closed = true;
+        for client in shared.clients.drain(..).filter_map(|client| client.upgrade()) {
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub fn open(&self) {
+        lock(&self.shared).is_closed = false;
     }
 
     pub fn delay(&self, endings: &[String], delay: Duration) {
@@ -58,14 +74,22 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn relay(client: TcpStream, server: SocketAddr, notes: &Mutex<Shared>) -> io::Result<()> {
+fn admitted(client: TcpStream, notes: &Mutex<Shared>) -> Option<Arc<TcpStream>> {
+    let client = Arc::new(client);
+    let mut shared = lock(notes);
+    shared.clients.retain(|client| client.strong_count() > 0);
+    shared.clients.push(Arc::downgrade(&client));
+    (!shared.is_closed).then_some(client)
+}
+
+fn relay(client: &Arc<TcpStream>, server: SocketAddr, notes: &Mutex<Shared>) -> io::Result<()> {
     let mut upstream = TcpStream::connect(server)?;
-    let (mut answers, mut reader) = (upstream.try_clone()?, client.try_clone()?);
+    let (mut answers, reader) = (upstream.try_clone()?, client.clone());
     let back = thread::spawn(move || {
-        let _ = io::copy(&mut answers, &mut reader);
+        let _ = io::copy(&mut answers, &mut &*reader);
         let _ = reader.shutdown(Shutdown::Both);
     });
-    let mut requests = BufReader::new(client);
+    let mut requests = BufReader::new(&**client);
     while let Some(head) = next_head(&mut requests)? {
         let request = parsed(&head);
         let wait = {
@@ -83,7 +107,7 @@ fn relay(client: TcpStream, server: SocketAddr, notes: &Mutex<Shared>) -> io::Re
 }
 
 /// A request's lines up to the empty one; None once the client is done.
-fn next_head(requests: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
+fn next_head(requests: &mut BufReader<&TcpStream>) -> io::Result<Option<String>> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if requests.read_line(&mut head)? == 0 {
