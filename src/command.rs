@@ -7,6 +7,7 @@ mod bar;
 mod cat;
 mod demo;
 mod demo_source;
+mod doctor;
 mod export;
 mod fstab;
 mod hygiene;
@@ -62,6 +63,7 @@ enum Verb {
     Status(Box<status::Args>),
     Rekey(Box<rekey::Args>),
     Purge(Box<purge::Args>),
+    Doctor(Box<doctor::Args>),
     Demo(Box<demo::Args>),
 }
 
@@ -111,7 +113,8 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome> {
         Err(error) => return Ok(explain(&error, exit_code(ErrorKind::Usage))),
     };
     let (_, flags) = matches.subcommand().expect("clap demands a subcommand");
-    let settings = |need| Settings::resolve(flags, need, &Environment::capture());
+    let environment = Environment::capture();
+    let settings = |need| Settings::resolve(flags, need, &environment);
     match verb {
         Verb::Mount(args) => mount::run(&args, &settings(Need::Tree)?),
         Verb::Unmount(args) => unmount::run(&args, &settings(Need::Nothing)?),
@@ -123,6 +126,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome> {
         Verb::Status(args) => status::run(&args, &settings(Need::Nothing)?),
         Verb::Rekey(args) => rekey::run(&args, &settings(Need::Cache)?),
         Verb::Purge(args) => purge::run(&args, &settings(Need::Cache)?),
+        Verb::Doctor(args) => doctor::run(&args, flags, &environment),
         Verb::Demo(args) => demo::run(&args, &settings(Need::Nothing)?),
     }
 }

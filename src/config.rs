@@ -22,7 +22,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 pub use crate::config::environment::Environment;
-pub use crate::config::resolve::Need;
+pub use crate::config::resolve::{Need, Typed};
 use crate::edx::tracking_log::CourseRule;
 
 /// Everything a command has to know, made by [`Settings::resolve`]. All paths are absolute.

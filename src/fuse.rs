@@ -25,7 +25,7 @@ mod operations;
 mod session;
 mod waiting;
 
-pub use mounts::{Force, detach_stale, unmount};
+pub use mounts::{Force, Mounted, detach_stale, is_dead, mount_table, unescape_path, unmount};
 pub use session::Mount;
 
 /// The subtype in the mount table, by which we know our own mounts.

@@ -3,7 +3,7 @@
 //!
 //! The **tree** says which files exist and how each would be made; the **engine** makes them; the **store** keeps
 //! the bytes; the **ledger** remembers how large they were. A **volume** joins the four; FUSE and the commands are
-//! two thin skins over it.
+//! two thin skins over it; the **doctor** says why they do not work.
 //!
 //! ```text
 //! source ──► object ──► decode ───────────────► recipe ──────► engine ─────────► volume ──► fuse, commands
@@ -45,6 +45,8 @@ pub mod volume;
 pub mod encrypt;
 pub mod export;
 pub mod fuse;
+
+pub mod doctor;
 
 pub mod command;
 pub mod demo;

@@ -29,9 +29,10 @@ use crate::error::{Error, Result};
 use crate::recipe::{Artifact, Recipe};
 use crate::store::blob::Blob;
 use crate::tree::{Node, Page};
+pub use crate::volume::data_key::FILE as KEY_FILE;
 use crate::volume::organisation::Organisation;
 pub use crate::volume::reading::Contents;
-pub use crate::volume::start::{Freshness, connect};
+pub use crate::volume::start::{Freshness, connect, s3_settings};
 pub use crate::volume::walk::Indexed;
 
 /// One directory entry.

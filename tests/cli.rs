@@ -53,7 +53,9 @@ fn help_reads_as_recorded() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/help.txt");
     let home = Home::new();
     let mut help = String::new();
-    for verb in ["", "mount", "unmount", "index", "ls", "cat", "export", "sync", "status", "rekey", "purge", "demo"] {
+    let verbs =
+        ["", "mount", "unmount", "index", "ls", "cat", "export", "sync", "status", "doctor", "rekey", "purge", "demo"];
+    for verb in verbs {
         let output = home.run(&format!("{verb} --help"));
         assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
         help += &format!("$ edxfs {verb} --help\n{}\n", text(&output.stdout));

@@ -27,6 +27,8 @@ mod owner;
 mod plain;
 #[path = "export/secrecy.rs"]
 mod secrecy;
+#[path = "common/servers/mod.rs"]
+mod servers;
 #[path = "export/stopped.rs"]
 mod stopped;
 #[path = "export/unreadable.rs"]

@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("export", &["control", "edx", "encrypt", "engine", "volume"]),
     ("fuse", &["volume", "tree", "engine", "recipe", "store"]),
     ("demo", &[]),
+    ("doctor", &["config", "source", "edx", "decode", "control", "volume", "fuse"]),
     ("command", &["*"]),
     ("main", &["command"]),
     ("lib", &[]),

@@ -27,7 +27,7 @@ pub fn unlock(settings: &Settings) -> Result<SecretKeys> {
 }
 
 /// The passphrase of one key; None once there is no other to try. Errors: `NoSecretKey`, local I/O.
-fn passphrase(source: &PassphraseSource, hint: &KeyHint) -> Result<Option<Passphrase>> {
+pub fn passphrase(source: &PassphraseSource, hint: &KeyHint) -> Result<Option<Passphrase>> {
     match source {
         // A file and a command say the same every time.
         PassphraseSource::File(_) | PassphraseSource::Command(_) if hint.attempt > 1 => Ok(None),

@@ -32,6 +32,9 @@ A course for a researcher, who alone can open it, and plain copies that later ru
   edxfs export --org chalmersx --recipient anna.asc courses/ChalmersX-ChM001x-1T2015 chm.tar.gpg
   edxfs export --org chalmersx courses/ChalmersX-ChM001x-1T2015 /secure/project
 
+Something does not work:
+  edxfs doctor --org chalmersx --profile edx --secret-key czar.key
+
 Know every size beforehand, so that the first `ls -l` is exact:
   edxfs index --org chalmersx --profile edx --secret-key czar.key
 

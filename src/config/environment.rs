@@ -23,9 +23,37 @@ pub struct Environment {
     /// Where the service manager waits to be told.
     pub notify_socket: Option<OsString>,
     pub temp_dir: PathBuf,
+    /// The folders of `PATH`.
+    pub programs: Vec<PathBuf>,
+    pub aws: AwsNames,
     pub stderr: StderrKind,
     pub uid: u32,
     pub gid: u32,
+}
+
+/// Where the AWS SDK looks, for `doctor` to say it in words. (The SDK reads these variables by itself.)
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsNames {
+    /// `AWS_PROFILE`.
+    pub profile: Option<String>,
+    /// `AWS_CONFIG_FILE`, else `~/.aws/config`.
+    pub config_file: Option<PathBuf>,
+    /// `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`.
+    pub credentials_file: Option<PathBuf>,
+}
+
+impl AwsNames {
+    fn capture(home: Option<&Path>) -> Self {
+        let file = |name: &str, usual: &str| {
+            let named = env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+            named.or_else(|| home.map(|home| home.join(".aws").join(usual)))
+        };
+        AwsNames {
+            profile: env::var("AWS_PROFILE").ok().filter(|name| !name.trim().is_empty()),
+            config_file: file("AWS_CONFIG_FILE", "config"),
+            credentials_file: file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        }
+    }
 }
 
 impl Environment {
@@ -42,6 +70,8 @@ impl Environment {
             credentials: folder("CREDENTIALS_DIRECTORY"),
             notify_socket: env::var_os("NOTIFY_SOCKET"),
             temp_dir: env::temp_dir(),
+            programs: env::var_os("PATH").iter().flat_map(env::split_paths).collect(),
+            aws: AwsNames::capture(home.as_deref()),
             stderr: StderrKind::of_this_process(),
             // SAFETY: these calls take nothing and cannot fail.
             uid: unsafe { libc::geteuid() },

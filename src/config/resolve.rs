@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,24 +48,66 @@ impl Settings {
     /// `flags` are the matches of the subcommand; options that the subcommand does not have come from the file alone.
     /// Errors: `Usage`.
     pub fn resolve(flags: &ArgMatches, need: Need, environment: &Environment) -> Result<Settings> {
-        let here = env::current_dir()?;
-        let flags = typed(flags, &here);
-        let config_file = config_path(&flags, environment);
-        let mut raw = match &config_file {
+        Typed::gather(flags, environment)?.settings(need, environment)
+    }
+}
+
+/// What was typed, before it is given a meaning.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    /// The configuration file in effect.
+    pub file: Option<PathBuf>,
+    /// Its keys, without those that a flag has silenced.
+    from_file: Raw,
+    flags: Raw,
+}
+
+impl Typed {
+    /// Reads the command line and the configuration file. Errors: `Usage`, of the file.
+    pub fn gather(flags: &ArgMatches, environment: &Environment) -> Result<Typed> {
+        let Typed { flags, .. } = Typed::flags_alone(flags)?;
+        let file = config_path(&flags, environment);
+        let mut from_file = match &file {
             Some(path) => file::read(path, environment)?,
             None => Raw::new(),
         };
         for (one, other) in ALTERNATIVES {
             for (given, silenced) in [(one, other), (other, one)] {
                 if given.iter().any(|name| flags.contains_key(*name)) {
-                    raw.retain(|name, _| !silenced.contains(&name.as_str()));
+                    from_file.retain(|name, _| !silenced.contains(&name.as_str()));
                 }
             }
         }
-        raw.extend(flags);
-        let options = file::options(&raw).map_err(|error| contradiction(&error))?;
-        settings(options, config_file, need, environment)
+        from_file.retain(|name, _| !flags.contains_key(name));
+        Ok(Typed { file, from_file, flags })
     }
+
+    /// As if there were no configuration file. Errors: there is no current folder.
+    pub fn flags_alone(flags: &ArgMatches) -> Result<Typed> {
+        Ok(Typed { flags: typed(flags, &env::current_dir()?), ..Typed::default() })
+    }
+
+    /// What it means. Errors: `Usage`.
+    pub fn settings(&self, need: Need, environment: &Environment) -> Result<Settings> {
+        let raw = self.from_file.clone().into_iter().chain(self.flags.clone()).collect();
+        let options = file::options(&raw).map_err(|error| contradiction(&error))?;
+        settings(options, self.file.clone(), need, environment)
+    }
+
+    /// `key=value` of what the file says that counts, and of what the command line says; what stands in neither is at
+    /// its default. A passphrase command may hold a secret and is not shown.
+    pub fn in_words(&self) -> (Vec<String>, Vec<String>) {
+        let words = |raw: &Raw| raw.iter().filter(|(name, _)| *name != "config").map(in_words).collect();
+        (words(&self.from_file), words(&self.flags))
+    }
+}
+
+fn in_words((name, values): (&String, &Vec<OsString>)) -> String {
+    if name == "passphrase-command" {
+        return format!("{name}=(not shown)");
+    }
+    let values: Vec<_> = values.iter().map(|value| value.to_string_lossy()).collect();
+    format!("{name}={}", values.join(","))
 }
 
 /// What stood on the command line, by long name, paths made absolute.

@@ -15,6 +15,8 @@ fn environment(home: &Path) -> Environment {
         credentials: None,
         notify_socket: None,
         temp_dir: home.join("tmp"),
+        programs: Vec::new(),
+        aws: environment::AwsNames::default(),
         stderr: StderrKind::Other,
         uid: 1000,
         gid: 100,

@@ -4,10 +4,12 @@
 //! made for them. What a message's producer did is judged all the more: see `message`.
 
 mod framing;
+mod head;
 mod key_file;
 mod keys;
 mod message;
 mod recipients;
+mod survey;
 
 use std::io::{Read, Write};
 
@@ -15,10 +17,12 @@ use sequoia_openpgp::serialize::stream::{self, Encryptor, LiteralWriter, Message
 use sequoia_openpgp::types::{Features, SymmetricAlgorithm};
 use zeroize::Zeroizing;
 
+pub use crate::decode::openpgp::head::{HEAD_BYTES, MessageRecipient, recipients};
 pub(crate) use crate::decode::openpgp::key_file::{blocks, content};
 pub use crate::decode::openpgp::keys::{KeyHint, Passphrase, SecretKeys};
 pub use crate::decode::openpgp::message::decrypt;
 pub use crate::decode::openpgp::recipients::{KeyName, Recipient, certificates, from_packets, named_in, to_packets};
+pub use crate::decode::openpgp::survey::{KeyRole, Secret, SurveyedKey, survey};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The second half of every command that re-encrypts, and the whole of the usual one.

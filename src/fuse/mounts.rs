@@ -20,6 +20,8 @@ pub struct Mounted {
     pub device: String,
     pub point: PathBuf,
     pub fs_type: String,
+    /// What was mounted, as the mount says: a block device, a name.
+    pub source: String,
 }
 
 impl Mounted {
@@ -60,7 +62,7 @@ pub fn detach_stale(point: &Path) -> Result<()> {
 }
 
 /// Asks for what the kernel never keeps: a dead mount's attributes may still be remembered.
-fn is_dead(point: &Path) -> Result<bool> {
+pub fn is_dead(point: &Path) -> Result<bool> {
     let name = c_path(point)?;
     // SAFETY: all zeros is a valid statvfs, `name` ends in NUL, and both outlive the call.
     let failed = unsafe {
@@ -97,7 +99,12 @@ pub fn detach(path: &Path) -> Result<Force> {
 /// The mount that is seen at `path` (absolute, without links), if one is there.
 pub fn top_mount(path: &Path) -> Result<Option<Mounted>> {
     let table = fs::read_to_string("/proc/self/mountinfo").map_err(|error| Error::from(error).about("mount table"))?;
-    Ok(table.lines().filter_map(parse_line).rfind(|mounted| mounted.point == path))
+    Ok(mount_table(&table).into_iter().rfind(|mounted| mounted.point == path))
+}
+
+/// The lines of a mount table (`/proc/self/mountinfo`), in its order: what comes later covers what comes before.
+pub fn mount_table(text: &str) -> Vec<Mounted> {
+    text.lines().filter_map(parse_line).collect()
 }
 
 /// `point` without links, found through its parent: a dead mount cannot be asked.
@@ -151,9 +158,16 @@ fn parse_line(line: &str) -> Option<Mounted> {
     let (mount, filesystem) = line.split_once(" - ")?;
     let mut mount = mount.split(' ').skip(2);
     let device = mount.next()?.to_owned();
-    let point = PathBuf::from(std::ffi::OsString::from_vec(unescape(mount.nth(1)?)));
-    let fs_type = filesystem.split(' ').next()?.to_owned();
-    Some(Mounted { device, point, fs_type })
+    let point = unescape_path(mount.nth(1)?);
+    let mut filesystem = filesystem.split(' ');
+    let fs_type = filesystem.next()?.to_owned();
+    let source = String::from_utf8_lossy(&unescape(filesystem.next()?)).into_owned();
+    Some(Mounted { device, point, fs_type, source })
+}
+
+/// A path as the kernel's tables have it.
+pub fn unescape_path(text: &str) -> PathBuf {
+    PathBuf::from(std::ffi::OsString::from_vec(unescape(text)))
 }
 
 /// `\040` is a space.

@@ -5,8 +5,10 @@
 //! without progress lasts longer than [`S3Settings::timeout`].
 
 mod client;
+mod clock;
 mod failure;
 mod listing;
+pub mod probe;
 mod reader;
 
 use std::collections::BTreeMap;
@@ -17,11 +19,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{Builder, Region};
+use aws_sdk_s3::config::{Builder, Region, SharedCredentialsProvider};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::RequestPayer;
 use tokio::runtime::Runtime;
 
+pub use self::clock::Clocks;
+use self::clock::ServerClock;
 use self::failure::Failure;
 use crate::error::{Error, Result};
 use crate::source::{ObjectId, ObjectMeta, ObjectReader, Source, Traffic};
@@ -102,6 +106,8 @@ pub struct S3Source {
 struct Link {
     settings: S3Settings,
     client: Client,
+    credentials: Option<SharedCredentialsProvider>,
+    clock: ServerClock,
     /// Where buckets really are, as learned from redirects.
     regions: Mutex<BTreeMap<String, Region>>,
     fetched_bytes: AtomicU64,
@@ -127,10 +133,13 @@ impl S3Source {
             }
         }
         let threads = Threads::start()?;
-        let client = threads.run(client::connect(&settings));
+        let clock = ServerClock::default();
+        let (client, credentials) = threads.run(client::connect(&settings, &clock));
         let link = Link {
             settings,
             client,
+            credentials,
+            clock,
             regions: Mutex::default(),
             fetched_bytes: AtomicU64::new(0),
             fetched_objects: AtomicU64::new(0),

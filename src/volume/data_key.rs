@@ -17,7 +17,7 @@ use crate::decode::openpgp::{self, KeyName, Recipient, SecretKeys};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::seal::DataKey;
 
-const FILE: &str = "key.gpg";
+pub const FILE: &str = "key.gpg";
 /// A key file that is being written; after a crash, what was written of it.
 const PART: &str = "key.part";
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crate::catalog::filter::Filter;
 use crate::config::{self, Index, Settings, SourceSettings};
@@ -73,23 +74,28 @@ impl Volume {
 pub fn connect(settings: &Settings, org: &str) -> Result<Arc<dyn Source>> {
     match &settings.source {
         SourceSettings::Folder(folder) => Ok(Arc::new(FolderSource::new(folder)?)),
-        SourceSettings::S3(s3) => Ok(Arc::new(S3Source::connect(S3Settings {
-            org: org.to_owned(),
-            events_bucket: s3.events_bucket.clone(),
-            snapshots_bucket: s3.snapshots_bucket.clone(),
-            endpoint_url: s3.endpoint_url.clone(),
-            region: s3.region.clone(),
-            profile: s3.profile.clone(),
-            path_style: match s3.addressing {
-                config::Addressing::Path => PathStyle::On,
-                config::Addressing::VirtualHost => PathStyle::Off,
-            },
-            requester_pays: match s3.payer {
-                config::Payer::Requester => RequesterPays::On,
-                config::Payer::BucketOwner => RequesterPays::Off,
-            },
-            timeout: settings.timeout,
-        })?)),
+        SourceSettings::S3(s3) => Ok(Arc::new(S3Source::connect(s3_settings(s3, org, settings.timeout))?)),
+    }
+}
+
+/// What is set for all, for one organisation.
+pub fn s3_settings(s3: &config::S3Settings, org: &str, timeout: Duration) -> S3Settings {
+    S3Settings {
+        org: org.to_owned(),
+        events_bucket: s3.events_bucket.clone(),
+        snapshots_bucket: s3.snapshots_bucket.clone(),
+        endpoint_url: s3.endpoint_url.clone(),
+        region: s3.region.clone(),
+        profile: s3.profile.clone(),
+        path_style: match s3.addressing {
+            config::Addressing::Path => PathStyle::On,
+            config::Addressing::VirtualHost => PathStyle::Off,
+        },
+        requester_pays: match s3.payer {
+            config::Payer::Requester => RequesterPays::On,
+            config::Payer::BucketOwner => RequesterPays::Off,
+        },
+        timeout,
     }
 }
 

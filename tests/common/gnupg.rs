@@ -52,8 +52,19 @@ impl Keyring {
 
     /// A new secret key without a passphrase, in a file below `folder`.
     pub fn new_secret_key(&self, folder: &Path) -> PathBuf {
+        self.secret_key_of("never", folder)
+    }
+
+    /// The same, whose year of validity has passed.
+    pub fn expired_secret_key(&self, folder: &Path) -> PathBuf {
+        self.secret_key_of("1y", folder)
+    }
+
+    fn secret_key_of(&self, validity: &str, folder: &Path) -> PathBuf {
+        let made = "20150101T000000!";
         let generate = ["--pinentry-mode", "loopback", "--passphrase", "", "--quick-gen-key", "other@example.org"];
-        run(self.gpg().args(generate).args(["rsa2048", "default", "never"]));
+        let mut gpg = self.gpg();
+        run(gpg.args(["--faked-system-time", made]).args(generate).args(["rsa2048", "default", validity]));
         // GnuPG 2.2 gives a key made by algorithm no encryption subkey.
         let listed = run(self.gpg().args(["--with-colons", "--list-keys"]));
         let listed = String::from_utf8(listed.stdout).expect("UTF-8");
@@ -61,7 +72,7 @@ impl Keyring {
         let fingerprint = fingerprint.trim_matches(':').to_owned();
         let subkey =
             ["--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-key", &fingerprint, "rsa2048", "encr"];
-        run(self.gpg().args(subkey));
+        run(self.gpg().args(["--faked-system-time", made]).args(subkey).arg(validity));
         let file = folder.join("other-secret.asc");
         let export = ["--pinentry-mode", "loopback", "--passphrase", "", "--armor", "--export-secret-keys"];
         fs::write(&file, run(self.gpg().args(export)).stdout).expect("a file can be made");

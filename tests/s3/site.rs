@@ -1,4 +1,5 @@
 //! The small package in two buckets, and mounts of them.
+#![allow(dead_code)]
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -47,7 +48,12 @@ impl<S: S3Server> Site<S> {
     }
 
     pub fn options(&self) -> Vec<String> {
-        let mut options = quiet(key_options(&self.made));
+        quiet(self.source_options())
+    }
+
+    /// Source and keys, without the view.
+    pub fn source_options(&self) -> Vec<String> {
+        let mut options = key_options(&self.made);
         options.extend(self.server_options());
         options.extend(["--timeout".to_owned(), format!("{}s", self.timeout)]);
         options

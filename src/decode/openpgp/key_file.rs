@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::time::SystemTime;
 
 use sequoia_openpgp::Packet;
 use sequoia_openpgp::crypto::mpi;
@@ -40,12 +41,25 @@ pub(super) struct Found {
     /// What its self-signatures allow, of whatever age or validity; none when none says.
     encrypts: Option<bool>,
     pub user_id: Option<String>,
+    /// By the latest of its self-signatures.
+    pub expires: Option<SystemTime>,
+    bound: Option<SystemTime>,
 }
 
 impl Found {
     /// Without usage flags (old keys) the algorithm decides.
     pub fn for_encryption(&self) -> bool {
         self.public.pk_algo().for_encryption() && self.encrypts != Some(false)
+    }
+
+    fn take_over(&mut self, signature: &Signature) {
+        self.encrypts = joined(self.encrypts, signature);
+        let made = signature.signature_creation_time();
+        if made >= self.bound {
+            self.bound = made;
+            let validity = signature.key_validity_period();
+            self.expires = validity.and_then(|validity| self.public.creation_time().checked_add(validity));
+        }
     }
 
     pub fn supported(&self) -> bool {
@@ -136,17 +150,26 @@ impl Reading {
 
     fn begin(&mut self, public: Key<PublicParts, UnspecifiedRole>, secret: Option<Key<SecretParts, UnspecifiedRole>>) {
         self.primary = self.found.len();
-        self.found.push(Found { primary: public.clone(), public, secret, encrypts: None, user_id: None });
+        let (expires, bound) = (None, None);
+        self.found.push(Found {
+            primary: public.clone(),
+            public,
+            secret,
+            encrypts: None,
+            user_id: None,
+            expires,
+            bound,
+        });
     }
 
     fn subkey(&mut self, public: Key<PublicParts, UnspecifiedRole>, secret: Option<Key<SecretParts, UnspecifiedRole>>) {
         let primary = self.found.get(self.primary);
         let user_id = primary.and_then(|primary| primary.user_id.clone());
         let primary = primary.map_or_else(|| public.clone(), |primary| primary.public.clone());
-        self.found.push(Found { public, secret, primary, encrypts: None, user_id });
+        self.found.push(Found { public, secret, primary, encrypts: None, user_id, expires: None, bound: None });
     }
 
-    /// Takes over the usage flags of a self-signature; several are joined.
+    /// Takes over the usage flags of a self-signature, several of them joined, and the latest one's expiry.
     fn signature(&mut self, signature: &Signature) {
         let Some(primary) = self.found.get(self.primary).map(|key| key.public.key_handle()) else { return };
         if !signature.get_issuers().iter().any(|issuer| issuer.aliases(primary.clone())) {
@@ -162,7 +185,7 @@ impl Reading {
             _ => None,
         };
         if let Some(key) = about {
-            key.encrypts = joined(key.encrypts, signature);
+            key.take_over(signature);
         }
     }
 }

@@ -10,18 +10,21 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
-    StalledStreamProtectionConfig,
+    Builder, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider,
+    SharedHttpClient, StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder as HttpBuilder, Connector};
 
+use super::clock::ServerClock;
 use super::{ATTEMPTS, PathStyle, S3Settings};
 
-pub async fn connect(settings: &S3Settings) -> Client {
+/// The client, and the chain that it takes its credentials from.
+pub async fn connect(settings: &S3Settings, clock: &ServerClock) -> (Client, Option<SharedCredentialsProvider>) {
     let config = configuration(settings).await;
+    let credentials = config.credentials_provider();
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(Duration::from_millis(200));
     // A silent attempt is given up early enough for two more within the stated time.
     let timeouts = TimeoutConfig::builder()
@@ -38,8 +41,9 @@ pub async fn connect(settings: &S3Settings) -> Client {
         // Ranges have no checksum of their own, nor have many servers; OpenPGP's integrity check covers every byte.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .interceptor(clock.clone())
         .build();
-    Client::from_conf(config)
+    (Client::from_conf(config), credentials)
 }
 
 async fn configuration(settings: &S3Settings) -> SdkConfig {

@@ -148,7 +148,7 @@ fn is_of_credentials(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// One line of the chain of causes: `DisplayErrorContext` ends with its debug form, in brackets.
-fn brief(text: &str) -> String {
+pub fn brief(text: &str) -> String {
     let chain = text.split(" (").next().unwrap_or(text);
     let chain = chain.strip_prefix("dispatch failure: ").unwrap_or(chain);
     chain.strip_prefix("other: ").unwrap_or(chain).split_whitespace().collect::<Vec<_>>().join(" ")

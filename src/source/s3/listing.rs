@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::Link;
 use super::failure::{Failure, FailureKind};
+use super::probe::Prefix;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::{Availability, ETag, ObjectId, ObjectKey, ObjectMeta};
 
@@ -35,18 +36,38 @@ enum Keys {
 }
 
 pub async fn list(link: Arc<Link>) -> Result<Vec<ObjectMeta>> {
-    let tasks: Vec<_> = areas(&link).into_iter().map(|area| tokio::spawn(list_area(link.clone(), area))).collect();
     let mut found = Vec::new();
     let mut failed = None;
-    for task in tasks {
-        match task.await {
-            Ok(Ok(objects)) => found.extend(objects),
-            Ok(Err(error)) => failed = failed.or(Some(error)),
-            Err(error) => failed = failed.or(Some(Error::internal("the listing broke off").caused_by(error))),
+    for (_, listed) in each(&link).await {
+        match listed {
+            Ok(objects) => found.extend(objects),
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
     // Half an inventory would look as if the other half had been deleted.
     failed.map_or(Ok(found), Err)
+}
+
+/// Every area with what came of it; the tars' only where there are some, or the server is in trouble.
+pub async fn survey(link: Arc<Link>) -> Vec<Prefix> {
+    let told = |(area, objects): (Area, Result<Vec<ObjectMeta>>)| {
+        let none = area.keys == Keys::Tars && objects.as_ref().is_ok_and(Vec::is_empty);
+        (!none).then(|| Prefix { place: area.place(), objects })
+    };
+    each(&link).await.into_iter().filter_map(told).collect()
+}
+
+/// All areas at once.
+async fn each(link: &Arc<Link>) -> Vec<(Area, Result<Vec<ObjectMeta>>)> {
+    let begun = |area: Area| (area.clone(), tokio::spawn(list_area(link.clone(), area)));
+    let tasks: Vec<_> = areas(link).into_iter().map(begun).collect();
+    let mut listed = Vec::with_capacity(tasks.len());
+    for (area, task) in tasks {
+        let objects = task.await;
+        let broken = |error| Err(Error::internal("the listing broke off").caused_by(error));
+        listed.push((area, objects.unwrap_or_else(broken)));
+    }
+    listed
 }
 
 fn areas(link: &Link) -> Vec<Area> {
@@ -128,7 +149,11 @@ impl Area {
             )),
             _ => failure.error(),
         };
-        error.about(format!("s3://{bucket}/{prefix}"))
+        error.about(self.place())
+    }
+
+    fn place(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.prefix)
     }
 }
 
