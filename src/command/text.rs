@@ -29,7 +29,7 @@ Without a mount (no FUSE needed):
   edxfs cat --org chalmersx --folder /data/edx courses.tsv
 
 A course for a researcher, who alone can open it, and plain copies that later runs bring up to date:
-  edxfs export --org chalmersx --recipient researcher.asc courses/ChalmersX-ChM001x-1T2015 chm.tar.gpg
+  edxfs export --org chalmersx --recipient them.asc courses/ChalmersX-ChM001x-1T2015 chm.tar.gpg
   edxfs export --org chalmersx courses/ChalmersX-ChM001x-1T2015 /secure/project
 
 Something does not work:
