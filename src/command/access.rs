@@ -137,19 +137,17 @@ fn follow(
     progress: &dyn Fn(Progress),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Indexed> {
-    conversation.wait_at_most(LOOK)?;
     let mut indexed = Indexed::default();
     loop {
-        match conversation.reply() {
-            Ok(Reply::Progress(now)) => progress(now),
-            Ok(Reply::Unmade(failure)) => {
+        match conversation.reply_unless(stop, LOOK)? {
+            Some(Reply::Progress(now)) => progress(now),
+            Some(Reply::Unmade(failure)) => {
                 let error = Error::from(failure);
                 indexed.failed.push((error.subject().unwrap_or_default().to_owned(), error));
             }
-            Ok(Reply::Done) => return Ok(indexed),
-            Ok(_) => return Err(unexpected()),
-            Err(error) if error.kind() == ErrorKind::TimedOut => {}
-            Err(error) => return Err(error),
+            Some(Reply::Done) => return Ok(indexed),
+            Some(_) => return Err(unexpected()),
+            None => {}
         }
         if stop() {
             return Err(Error::new(ErrorKind::Interrupted, "interrupted; what is done stays done"));

@@ -44,7 +44,7 @@ impl Conversation {
     }
 
     /// From now on `reply` fails with `TimedOut` after so long, and can be asked again.
-    pub fn wait_at_most(&self, time: Duration) -> Result<()> {
+    fn wait_at_most(&self, time: Duration) -> Result<()> {
         Ok(self.stream.get_ref().set_read_timeout(Some(time))?)
     }
 

@@ -117,6 +117,30 @@ fn paths_that_overlap_are_there_once_and_what_is_not_listed_too_where_it_is_name
 }
 
 #[test]
+fn courses_that_become_known_while_it_is_written_are_in_it_and_in_order() {
+    let mount = Mount::start(&unindexed());
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let owner = Owner::with_key("one@example.org");
+    let certificate = owner.certificate(scratch.path(), "one.asc");
+    let archive = scratch.path().join("events.tar.gpg");
+    // Before its first day is decoded, a course that only visits is not listed, and its name comes before others.
+    let late = "OtherX-Guest-2014";
+    assert!(!mount.list("events").iter().any(|name| name == late));
+    let options = folder_options(&small_package());
+    let output = export(&options, mount.scratch.path(), &[&"events", &"--recipient", &certificate, &archive]);
+    assert_eq!(output.status.code(), Some(1), "one day is empty at the source: {}", errors(&output));
+    let (unpacked, tar) = owner.unpack(&archive, &scratch.path().join("unpacked"));
+    let lines = manifest::read(&unpacked);
+    let is_there = |path: &String| lines.get(&format!("events/{path}")).is_none_or(|line| line.error.is_empty());
+    let shown: Vec<String> = names_below(&mount.path("events")).into_iter().filter(is_there).collect();
+    assert_eq!(names_below(&unpacked.join("events")), shown);
+    assert!(shown.iter().any(|name| name.starts_with(late)));
+    let names = listed(&tar, &["-t"]);
+    assert!(names[..names.len() - 1].is_sorted_by(|a, b| a < b), "{names:?}");
+    manifest::assert_sums(&unpacked);
+}
+
+#[test]
 fn an_archive_can_go_to_standard_output_and_is_the_same_again() {
     let mount = Mount::start(&unindexed());
     let scratch = tempfile::tempdir().expect("a temporary folder");
