@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use edxfs::demo::bucket::Reply;
+use edxfs::demo::bucket::{Reply, Server};
 
 use crate::bucket::{Bucket, ENVIRONMENT};
 use crate::common::{EDXFS, copy_of, folder_options, run, small_package, wait_for};
@@ -51,7 +51,7 @@ fn assert_goes_on(bucket: &Bucket, scratch: &Path, out: &Path, before: &[(PathBu
 fn a_killed_export_goes_on_where_it_was() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let out = scratch.path().join("out");
-    let bucket: Bucket = Bucket::serve(&small_package());
+    let bucket = Bucket::<Server>::serve(&small_package());
     let mut child = waiting(&bucket, scratch.path(), &out);
     child.kill().and_then(|()| child.wait()).expect("it is our child");
     let before = copied(&out);
@@ -69,7 +69,7 @@ fn a_killed_export_goes_on_where_it_was() {
 fn an_interrupted_export_says_so_leaves_nothing_half_and_goes_on() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let out = scratch.path().join("out");
-    let bucket: Bucket = Bucket::serve(&small_package());
+    let bucket = Bucket::<Server>::serve(&small_package());
     for signal in ["-INT", "-TERM"] {
         let mut child = waiting(&bucket, scratch.path(), &out);
         run(Command::new("kill").args([signal, &child.id().to_string()]));
@@ -90,7 +90,7 @@ fn an_archive_that_is_stopped_is_not_there() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let owner = crate::owner::Owner::with_key("one@example.org");
     let certificate = owner.certificate(scratch.path(), "one.asc");
-    let bucket: Bucket = Bucket::serve(&small_package());
+    let bucket = Bucket::<Server>::serve(&small_package());
     bucket.delay(&[format!("{LATE}.log.gz.gpg")], Duration::from_secs(600));
     let archive = scratch.path().join("archive.gpg");
     let mut command = command(&bucket.options(), scratch.path());

@@ -115,7 +115,7 @@ impl Model {
     }
 
     /// Whether an error was called for: of a file of this object, or of one that is made from all of them.
-    pub fn excuses(&self, errno: i32, object: Option<ObjectNumber>, span: Span) -> bool {
+    pub fn excuses(&self, errno: i32, of: Option<ObjectNumber>, span: Span) -> bool {
         let history = self.history();
         let in_trouble =
             |trouble: &Trouble| trouble.errnos.contains(&errno) && meets(trouble.from, trouble.until, span);
@@ -123,15 +123,16 @@ impl Model {
             return true;
         }
         drop(history);
-        let objects = match object {
+        let objects = match of {
             Some(object) => vec![object],
             None => (0..self.history().stays.len()).map(ObjectNumber).collect(),
         };
         objects.into_iter().any(|object| {
             let stays = self.stays(object, span);
-            match errno {
-                libc::ESTALE => stays.len() > 1,
-                libc::ENOENT => stays.iter().any(|stay| stay.version.is_none()),
+            match (errno, of) {
+                // A name may come from what is in a version.
+                (libc::ESTALE, _) | (libc::ENOENT, None) => stays.len() > 1,
+                (libc::ENOENT, Some(_)) => stays.iter().any(|stay| stay.version.is_none()),
                 _ => false,
             }
         })
