@@ -4,8 +4,11 @@ use std::fs;
 use std::process::Command;
 
 use crate::common::{key_options, run, small_package};
+use crate::servers::{S3Server, on_every_server};
 use crate::site::{ENVIRONMENT, Site};
 use crate::visit::{Home, Visit};
+
+on_every_server!(an_unknown_bucket_hides_no_other, a_bucket_without_the_organisation_is_a_warning);
 
 /// Without keys in the environment.
 fn anonymous() -> Vec<(&'static str, &'static str)> {
@@ -25,7 +28,7 @@ fn home_with_profiles(config: &str, credentials: &str) -> Home {
     home
 }
 
-fn visit(home: &Home, site: &Site, more: &[&str]) -> Visit {
+fn visit<S: S3Server>(home: &Home, site: &Site<S>, more: &[&str]) -> Visit {
     let more = more.iter().map(|option| (*option).to_owned());
     home.visit(&site.source_options().into_iter().chain(more).collect::<Vec<_>>())
 }
@@ -47,9 +50,8 @@ fn a_wrong_secret_is_named_as_such_and_hides_no_other_check() {
     visit.assert_said("ok", "cache folder", &["can be made"]);
 }
 
-#[test]
-fn an_unknown_bucket_hides_no_other() {
-    let site = Site::new();
+fn an_unknown_bucket_hides_no_other<S: S3Server>() {
+    let site = Site::<S>::start();
     let visit = visit(&Home::with(&ENVIRONMENT), &site, &["--snapshots-bucket", "curse-data"]);
     assert_eq!(visit.code, Some(1), "{visit}");
     visit.assert_well_but(&["bucket"]);
@@ -146,9 +148,8 @@ fn an_expired_session_says_how_to_log_in() {
     assert!(!visit.text.contains("4711"), "{visit}");
 }
 
-#[test]
-fn a_bucket_without_the_organisation_is_a_warning() {
-    let site = Site::new();
+fn a_bucket_without_the_organisation_is_a_warning<S: S3Server>() {
+    let site = Site::<S>::start();
     let options: Vec<String> = site
         .source_options()
         .into_iter()

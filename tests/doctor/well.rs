@@ -3,8 +3,11 @@
 use std::fs;
 
 use crate::common::{folder_options, small_package};
+use crate::servers::{S3Server, on_every_server};
 use crate::site::{ENVIRONMENT, EVENTS, SNAPSHOTS, Site};
 use crate::visit::Home;
+
+on_every_server!(a_package_on_s3_is_well_and_costs_some_kilobytes);
 
 #[test]
 fn a_package_in_a_folder_is_well() {
@@ -25,9 +28,8 @@ fn a_package_in_a_folder_is_well() {
     assert!(!home.path(".cache").exists(), "the doctor makes nothing");
 }
 
-#[test]
-fn a_package_on_s3_is_well_and_costs_some_kilobytes() {
-    let site = Site::new();
+fn a_package_on_s3_is_well_and_costs_some_kilobytes<S: S3Server>() {
+    let site = Site::<S>::start();
     let home = Home::with(&ENVIRONMENT);
     let visit = home.visit(&site.source_options());
     visit.assert_well_but(&[]);

@@ -22,7 +22,6 @@ on_every_server!(
     the_first_sync_fetches_each_object_once_the_second_nothing_and_the_mount_is_the_same,
     a_changed_object_is_fetched_alone_and_the_old_one_is_kept,
     nothing_is_deleted_when_an_object_is_and_nothing_of_it_is_forgotten,
-    a_file_that_somebody_changed_is_fetched_anew_and_theirs_is_kept,
     folders_and_files_may_be_links_to_another_disk,
     several_organisations_share_a_mirror,
 );
@@ -195,8 +194,9 @@ fn today(backups: &Path) -> PathBuf {
 fn nothing_is_deleted_when_an_object_is_and_nothing_of_it_is_forgotten<S: S3Server>() {
     let synced = Synced::<S>::start();
     let expected = expected(&synced.site);
-    synced.fetched(&[]);
     let object = fs::read(synced.site.made.data.join(SNAPSHOTS).join(ZIP)).unwrap();
+    synced.site.server.put(SNAPSHOTS, ZIP, &object);
+    synced.fetched(&[]);
     synced.site.server.delete(SNAPSHOTS, ZIP);
     synced.site.server.delete(EVENTS, &day_key(DAY));
     assert!(synced.fetched(&[]).is_empty());
@@ -205,8 +205,10 @@ fn nothing_is_deleted_when_an_object_is_and_nothing_of_it_is_forgotten<S: S3Serv
     assert!(synced.fetched(&[]).is_empty(), "it came back as it was");
 }
 
-fn a_file_that_somebody_changed_is_fetched_anew_and_theirs_is_kept<S: S3Server>() {
-    let synced = Synced::<S>::start();
+/// Its time tells, unless it was changed in the very second of the upload: not on a server that knows no earlier time.
+#[test]
+fn a_file_that_somebody_changed_is_fetched_anew_and_theirs_is_kept() {
+    let synced = Synced::new();
     synced.fetched(&[]);
     let expected = expected(&synced.site);
     let zip = synced.file(&format!("course-data/{ZIP}"));
