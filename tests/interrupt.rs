@@ -158,7 +158,7 @@ fn a_decode_that_everybody_has_left_is_there_for_the_next_reader() {
 
 #[test]
 fn an_index_whose_command_has_gone_ends_at_the_mount() {
-    let slow = Slow::start(&DAYS[1..]);
+    let slow = Slow::start(&DAYS);
     let mut index = Command::new("env");
     index.args(["--default-signal=INT", EDXFS, "index", "--org", "unix", "--folder"]).arg(&slow.made.data);
     index.arg("--cache-dir").arg(slow.mount.scratch.path().join("cache"));
