@@ -52,6 +52,11 @@ impl ErrorKind {
     pub fn is_about_content(self) -> bool {
         matches!(self, ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::NoSecretKey)
     }
+
+    /// True if the source could not be asked, whatever it would have said.
+    pub fn is_away(self) -> bool {
+        matches!(self, ErrorKind::Unreachable | ErrorKind::TimedOut)
+    }
 }
 
 /// `subject: message: source`, shared by everybody who waited for the same thing.

@@ -34,6 +34,7 @@ pub use self::layout::Layout;
 use self::fetch::{Crew, Event, THREADS};
 use self::plan::{Job, Plan};
 use self::record::Record;
+use crate::control::Progress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{self, Lock};
 use crate::source::{ObjectKey, Source};
@@ -50,15 +51,6 @@ const ATTENTION: Duration = Duration::from_millis(100);
 pub struct Origin {
     pub source: Arc<dyn Source>,
     pub layout: Layout,
-}
-
-/// How far a sync is; what was there at its beginning does not count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    pub done_bytes: u64,
-    pub total_bytes: u64,
-    pub done_objects: u64,
-    pub total_objects: u64,
 }
 
 /// What a sync came to.
@@ -108,7 +100,8 @@ impl Mirror {
         Ok(Mirror { ground: Arc::new(Ground { dir, backups, _lock: lock }), record })
     }
 
-    /// Fetches what the folder lacks; `stop` is asked all the time.
+    /// Fetches what the folder lacks; `show` is told how far it is, what was there at its beginning not counted, and
+    /// `stop` is asked all the time.
     ///
     /// Errors: those of the listings; `Unreachable` or `TimedOut` if the source goes away; `CacheFull` for a full disk;
     /// `Interrupted` when stopped. What was fetched by then stays.
@@ -191,7 +184,7 @@ impl Run<'_> {
                     (left, away) = (left - 1, 0);
                 }
                 Some(Event::Ended(job, Err(error))) => {
-                    away = if is_away(&error) { away + 1 } else { away };
+                    away = if error.kind().is_away() { away + 1 } else { away };
                     (left, changed) = (left - 1, self.note(job, error, away, changed)?);
                 }
             }
@@ -205,14 +198,10 @@ impl Run<'_> {
         let key = job.object.id.key;
         match error.kind() {
             ErrorKind::CacheFull => return Err(error),
-            ErrorKind::Unreachable | ErrorKind::TimedOut if away >= PATIENCE => return Err(error),
+            kind if kind.is_away() && away >= PATIENCE => return Err(error),
             ErrorKind::Changed => changed.push(key),
             _ => self.synced.failed.push((key, error)),
         }
         Ok(changed)
     }
-}
-
-fn is_away(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::TimedOut)
 }

@@ -30,6 +30,7 @@ use crate::recipe::{Artifact, Recipe};
 use crate::store::blob::Blob;
 use crate::tree::{Node, Page};
 pub use crate::volume::data_key::FILE as KEY_FILE;
+pub use crate::volume::directory::Archive;
 use crate::volume::organisation::Organisation;
 pub use crate::volume::reading::Contents;
 pub use crate::volume::start::{Freshness, connect, s3_settings};

@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lock", &[]),
     // Sizes are told as the engine knows them.
     ("control", &["engine", "lock"]),
-    ("mirror", &["source", "edx", "lock"]),
+    // How far a sync is, is told as everywhere.
+    ("mirror", &["source", "edx", "lock", "control"]),
     ("volume", &["config", "source", "edx", "decode", "catalog", "recipe", "store", "engine", "tree", "control"]),
     // The other way round than `decode`, with keys read as there.
     ("encrypt", &["decode"]),

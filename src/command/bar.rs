@@ -2,11 +2,29 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar of bytes whose message says how many objects are done; of no length yet.
-pub fn over_objects() -> ProgressBar {
-    let template = "{bar:30} {bytes} of {total_bytes}  {msg}  {bytes_per_sec}  {eta} left";
-    let style = ProgressStyle::with_template(template).expect("a template is a constant of ours");
-    ProgressBar::new(0).with_style(style)
+use crate::control::Progress;
+
+/// A bar of bytes whose message says how many objects are done.
+pub struct OverObjects(ProgressBar);
+
+impl OverObjects {
+    /// Of no length yet.
+    pub fn start() -> OverObjects {
+        let template = "{bar:30} {bytes} of {total_bytes}  {msg}  {bytes_per_sec}  {eta} left";
+        let style = ProgressStyle::with_template(template).expect("a template is a constant of ours");
+        OverObjects(ProgressBar::new(0).with_style(style))
+    }
+
+    pub fn show(&self, now: Progress) {
+        self.0.set_length(now.total_bytes);
+        self.0.set_position(now.done_bytes);
+        self.0.set_message(format!("{} of {} objects", now.done_objects, now.total_objects));
+    }
+
+    /// Takes it away.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// A count of bytes whose message says how many files are done; how many there are is not known beforehand.

@@ -1,11 +1,11 @@
 //! `edxfs index`: learns sizes and fills the free cache, in the foreground.
 
 use crate::command::access::Access;
+use crate::command::bar::OverObjects;
 use crate::command::log::{self, Role};
-use crate::command::{Outcome, bar, complain, interrupted, stopping, text};
+use crate::command::{Outcome, complain, interrupted, stopping, text};
 use crate::config::Settings;
 use crate::config::args::ReadArgs;
-use crate::control::Progress;
 use crate::error::{ErrorKind, Result};
 
 /// Learn sizes and fill the free cache, with a progress bar
@@ -25,14 +25,9 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
     let paths = args.paths.iter().map(|path| text::tree_path(path)).collect::<Result<Vec<_>>>()?;
     let access = Access::start(settings)?;
     let stop = stopping::asked()?;
-    let bar = bar::over_objects();
-    let show = |progress: Progress| {
-        bar.set_length(progress.total_bytes);
-        bar.set_position(progress.done_bytes);
-        bar.set_message(format!("{} of {} objects", progress.done_objects, progress.total_objects));
-    };
-    let indexed = access.index(&paths, &show, &stop);
-    bar.finish_and_clear();
+    let bar = OverObjects::start();
+    let indexed = access.index(&paths, &|now| bar.show(now), &stop);
+    bar.clear();
     match indexed {
         Ok(indexed) => {
             for (object, error) in &indexed.failed {

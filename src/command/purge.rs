@@ -3,7 +3,7 @@
 use crate::command::log::{self, Role};
 use crate::command::{Outcome, complain, exit_code};
 use crate::config::Settings;
-use crate::config::args::{CacheArgs, CommonArgs, KeyArgs, OrgArgs};
+use crate::config::args::CacheFolderArgs;
 use crate::error::Result;
 use crate::volume::purge::{Purged, purge};
 
@@ -16,13 +16,7 @@ const NAMED: usize = 5;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    org: OrgArgs,
-    #[command(flatten)]
-    keys: KeyArgs,
-    #[command(flatten)]
-    cache: CacheArgs,
-    #[command(flatten)]
-    common: CommonArgs,
+    folder: CacheFolderArgs,
 }
 
 /// Goes on with the other organisations' folders after a failure.

@@ -8,7 +8,7 @@ use clap::{ArgGroup, ValueHint};
 use crate::command::log::{self, Role};
 use crate::command::{Outcome, hygiene, keys};
 use crate::config::Settings;
-use crate::config::args::{CacheArgs, CommonArgs, KeyArgs, OrgArgs};
+use crate::config::args::CacheFolderArgs;
 use crate::decode::openpgp::{self, KeyName, SecretKeys};
 use crate::error::{Error, Result};
 use crate::volume::rekey::{Change, Custody, Holder};
@@ -30,13 +30,7 @@ pub struct Args {
     #[arg(long)]
     list: bool,
     #[command(flatten)]
-    org: OrgArgs,
-    #[command(flatten)]
-    keys: KeyArgs,
-    #[command(flatten)]
-    cache: CacheArgs,
-    #[command(flatten)]
-    common: CommonArgs,
+    folder: CacheFolderArgs,
 }
 
 pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {

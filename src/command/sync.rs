@@ -3,12 +3,13 @@
 use clap::ValueHint;
 use std::path::{Path, PathBuf};
 
+use crate::command::bar::OverObjects;
 use crate::command::log::{self, Role};
-use crate::command::{Outcome, bar, complain, hygiene, interrupted, stopping};
+use crate::command::{Outcome, complain, hygiene, interrupted, stopping};
 use crate::config::args::{CommonArgs, MirrorArgs, OrgArgs, SourceArgs};
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::mirror::{self, Layout, Mirror, Origin, Progress, Synced};
+use crate::mirror::{self, Layout, Mirror, Origin, Synced};
 use crate::volume;
 
 /// Mirror the encrypted objects into a folder that --folder mounts
@@ -37,14 +38,9 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
     check_apart(&args.dir, settings)?;
     let mut mirror = Mirror::open(&args.dir, settings.backup.as_deref())?;
     let stop = stopping::asked()?;
-    let bar = bar::over_objects();
-    let show = |progress: Progress| {
-        bar.set_length(progress.total_bytes);
-        bar.set_position(progress.done_bytes);
-        bar.set_message(format!("{} of {} objects", progress.done_objects, progress.total_objects));
-    };
-    let synced = mirror.sync(&origins, &show, &stop);
-    bar.finish_and_clear();
+    let bar = OverObjects::start();
+    let synced = mirror.sync(&origins, &|now| bar.show(now), &stop);
+    bar.clear();
     match synced {
         Ok(synced) => Ok(report(&synced)),
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(interrupted()),

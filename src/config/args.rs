@@ -187,6 +187,19 @@ pub struct ReadArgs {
     common: CommonArgs,
 }
 
+/// What every command about the cache folder alone takes.
+#[derive(Args, Debug)]
+pub struct CacheFolderArgs {
+    #[command(flatten)]
+    org: OrgArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
 #[derive(Args, Debug)]
 #[command(next_help_heading = "General")]
 pub struct CommonArgs {

@@ -1,6 +1,6 @@
 //! Taking a cache folder for oneself.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,11 @@ fn claim_private(cache_dir: &Path) -> Result<Claim> {
         Error::new(Error::from(std::io::Error::from(error.kind())).kind(), "cannot make the cache folder")
             .caused_by(error)
     })?;
-    check_private(cache_dir)?;
+    let meta = open_dir(cache_dir)
+        .and_then(|dir| dir.metadata())
+        .map_err(|error| Error::usage("cannot be used as a cache folder").caused_by(error))?;
+    // SAFETY: takes nothing and cannot fail.
+    check_private(cache_dir, &meta, unsafe { libc::geteuid() })?;
     // The folder is ours alone by now, so that nobody else can lay a link in the way.
     let lock = match lock::take(&cache_dir.join(LOCK_NAME))? {
         Lock::Ours(lock) => lock,
@@ -85,12 +89,8 @@ fn claim_private(cache_dir: &Path) -> Result<Claim> {
     Ok(Claim::Ours(Owned { dir: fs::canonicalize(cache_dir)?, _lock: lock }))
 }
 
-fn check_private(cache_dir: &Path) -> Result<()> {
-    let meta = open_dir(cache_dir)
-        .and_then(|dir| dir.metadata())
-        .map_err(|error| Error::usage("cannot be used as a cache folder").caused_by(error))?;
-    // SAFETY: takes nothing and cannot fail.
-    let us = unsafe { libc::geteuid() };
+/// Whether a folder is this user's alone. Errors: `Usage` with the remedy.
+pub fn check_private(cache_dir: &Path, meta: &Metadata, us: u32) -> Result<()> {
     if meta.uid() != us {
         let message = format!("this cache folder belongs to user {}, not to you ({us})", meta.uid());
         return Err(Error::new(ErrorKind::Usage, message).advise("give another --cache-dir"));

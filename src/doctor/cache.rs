@@ -66,18 +66,10 @@ fn state(folder: &Path, uid: u32) -> Result<State> {
         }
         Err(error) => return Err(Error::usage("cannot be looked at").caused_by(error)),
     };
-    let mode = meta.mode() & 0o7777;
     if !meta.is_dir() {
-        Err(Error::usage("is not a folder").advise("give another --cache-dir"))
-    } else if meta.uid() != uid {
-        let message = format!("belongs to user {}, not to you ({uid})", meta.uid());
-        Err(Error::usage(message).advise("give another --cache-dir"))
-    } else if mode & 0o077 != 0 {
-        Err(Error::usage(format!("others can get into it (mode {mode:04o})"))
-            .advise(format!("chmod 700 {}", folder.display())))
-    } else {
-        Ok(State::Ours)
+        return Err(Error::usage("is not a folder").advise("give another --cache-dir"));
     }
+    control::check_private(folder, &meta, uid).map(|()| State::Ours)
 }
 
 /// The nearest folder above that is there.

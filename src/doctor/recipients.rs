@@ -1,16 +1,16 @@
 //! The keys against real objects: the newest day log, and an entry of the newest package; some KiB of each.
 
 use std::io::Read;
-use std::ops::Range;
 
 use crate::decode::openpgp::{HEAD_BYTES, MessageRecipient, recipients};
-use crate::decode::zip::{Directory, Entry, Ranged, open_entry};
+use crate::decode::zip::{Directory, Entry, open_entry};
 use crate::doctor::Report;
 use crate::doctor::keys::{Given, Keys};
 use crate::doctor::source::Stock;
 use crate::edx::object_key::{ObjectRole, object_role};
 use crate::error::{Error, ErrorKind, Result};
-use crate::source::{Availability, ObjectId, ObjectMeta, Source};
+use crate::source::{Availability, ObjectMeta, Source};
+use crate::volume::Archive;
 
 const CHECK: &str = "recipients";
 
@@ -67,21 +67,6 @@ fn smallest_entry(source: &dyn Source, object: &ObjectMeta) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     open_entry(&archive, entry)?.take(HEAD_BYTES).read_to_end(&mut head)?;
     Ok(head)
-}
-
-struct Archive<'a> {
-    source: &'a dyn Source,
-    id: &'a ObjectId,
-}
-
-impl Ranged for Archive<'_> {
-    fn bytes(&self) -> u64 {
-        self.id.bytes
-    }
-
-    fn read(&self, range: Range<u64>) -> Result<Box<dyn Read + Send>> {
-        self.source.open(self.id, range)
-    }
 }
 
 /// Tells whether the keys open what begins so.

@@ -12,7 +12,6 @@
 //! ```
 
 use std::fs;
-use std::io::ErrorKind as IoKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::recipe::make::{Summary, Tallied};
 use crate::recipe::{Output, Recipe};
 use crate::store::blob::Digest;
+use crate::store::removal;
 use crate::store::seal::DataKey;
 
 /// Raised when the tables change; a ledger of another version is begun anew (it can always be learned again).
@@ -168,11 +168,7 @@ impl Ledger {
 
     /// Removes a ledger that nobody has open. Errors: the first that was met; the others are removed all the same.
     pub fn remove_files(path: &Path) -> Result<()> {
-        let remove = |file: PathBuf| match fs::remove_file(&file) {
-            Err(error) if error.kind() != IoKind::NotFound => Err(Error::from(error).about(file.display())),
-            _ => Ok(()),
-        };
-        files(path).into_iter().map(remove).fold(Ok(()), Result::and)
+        files(path).iter().map(|file| removal::remove(file)).fold(Ok(()), Result::and)
     }
 
     pub fn recipe_key(&self, recipe: &Recipe) -> RecipeKey {

@@ -72,7 +72,8 @@ fn named(entry: fs::DirEntry) -> (String, PathBuf) {
     (entry.file_name().to_string_lossy().into_owned(), entry.path())
 }
 
-fn remove(path: &Path) -> Result<()> {
+/// Removes a file that may be gone already. Errors: local I/O, about the path.
+pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::from(error).about(path.display())),
         _ => Ok(()),

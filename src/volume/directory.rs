@@ -65,18 +65,19 @@ fn of_archive(meta: &ObjectMeta, source: &dyn Source, ledger: &Ledger) -> Result
 
 /// A zip's central directory (one or two small reads), or a tar's headers. Errors: the source's; `Corrupt`.
 fn read(source: &dyn Source, meta: &ObjectMeta) -> Result<Directory> {
-    let object = Object { source, id: &meta.id };
+    let object = Archive { source, id: &meta.id };
     let directory =
         if meta.id.key.as_str().ends_with(".tar") { tar::entries(&object) } else { Directory::read(&object) };
     directory.map_err(|error| error.about(&meta.id))
 }
 
-struct Object<'a> {
-    source: &'a dyn Source,
-    id: &'a ObjectId,
+/// An object of a source, read by ranges.
+pub struct Archive<'a> {
+    pub source: &'a dyn Source,
+    pub id: &'a ObjectId,
 }
 
-impl Ranged for Object<'_> {
+impl Ranged for Archive<'_> {
     fn bytes(&self) -> u64 {
         self.id.bytes
     }

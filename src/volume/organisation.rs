@@ -122,20 +122,15 @@ impl Organisation {
     }
 
     pub fn provenance(&self, artifact: &Artifact) -> Provenance {
-        let Origin { source, etag } = self.origin(artifact);
-        let cached = self.engine.is_cached(self.resolve(artifact).as_ref().unwrap_or(artifact));
-        Provenance { source, etag, cached, needs: self.needs(artifact) }
+        let resolved = self.resolve(artifact);
+        let resolved = resolved.as_ref().unwrap_or(artifact);
+        let Origin { source, etag } = origin_of(resolved);
+        Provenance { source, etag, cached: self.engine.is_cached(resolved), needs: self.needs(artifact) }
     }
 
     /// Where its bytes come from. Decodes nothing.
     pub fn origin(&self, artifact: &Artifact) -> Origin {
-        let resolved = self.resolve(artifact);
-        let resolved = resolved.as_ref().unwrap_or(artifact);
-        let input = resolved.recipe.input();
-        Origin {
-            source: input.map_or_else(|| resolved.recipe.label(), Part::name),
-            etag: input.map_or_else(String::new, |part| part.object.etag.as_str().to_owned()),
-        }
+        origin_of(self.resolve(artifact).as_ref().unwrap_or(artifact))
     }
 
     fn needs(&self, artifact: &Artifact) -> usize {
@@ -327,6 +322,14 @@ impl Organisation {
         let Some(recipe) = needed else { return answer };
         self.engine.index(&recipe, wait)?;
         ask(&tree)
+    }
+}
+
+fn origin_of(resolved: &Artifact) -> Origin {
+    let input = resolved.recipe.input();
+    Origin {
+        source: input.map_or_else(|| resolved.recipe.label(), Part::name),
+        etag: input.map_or_else(String::new, |part| part.object.etag.as_str().to_owned()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::decode::openpgp::SecretKeys;
 use crate::engine::indexer::Indexer;
 use crate::engine::ledger::Ledger;
 use crate::engine::{Engine, Parts};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::recipe::tallies::TallyParams;
 use crate::source::Source;
 use crate::source::folder::FolderSource;
@@ -151,14 +151,13 @@ impl Organisation {
     }
 
     fn first_listing(&self, freshness: Freshness) -> Result<()> {
-        let unreachable = |error: &Error| matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::TimedOut);
         if freshness == Freshness::LastKnown && self.records.adopt_last_listing()? {
             self.plan_indexing();
             return Ok(());
         }
         match self.refresh() {
             Ok(_) => Ok(()),
-            Err(error) if unreachable(&error) && self.records.adopt_last_listing()? => {
+            Err(error) if error.kind().is_away() && self.records.adopt_last_listing()? => {
                 tracing::warn!(%error, "the source cannot be reached; the last known listing is used");
                 Ok(())
             }
