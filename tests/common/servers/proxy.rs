@@ -3,7 +3,7 @@
 //! It knows as much of HTTP as our own reading client needs: requests without a body, one after the other on a
 //! connection.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -16,7 +16,9 @@ use super::is_get_of;
 
 #[derive(Default)]
 struct Shared {
-    log: Vec<Request>,
+    /// With numbers, so that one can be taken back.
+    log: Vec<(usize, Request)>,
+    noted: usize,
     slow: Vec<String>,
     delay: Duration,
     is_closed: bool,
@@ -48,7 +50,7 @@ impl Proxy {
     }
 
     pub fn take_log(&self) -> Vec<Request> {
-        std::mem::take(&mut lock(&self.shared).log)
+        std::mem::take(&mut lock(&self.shared).log).into_iter().map(|(_, request)| request).collect()
     }
 
     /// From now on the server seems to be away: every connection breaks, and so does every new one.
@@ -82,28 +84,50 @@ fn admitted(client: TcpStream, notes: &Mutex<Shared>) -> Option<Arc<TcpStream>> 
     (!shared.is_closed).then_some(client)
 }
 
+/// Hands on requests and answers until one side closes. A request that a closing server has not seen is no request: the
+/// client sends it again.
 fn relay(client: &Arc<TcpStream>, server: SocketAddr, notes: &Mutex<Shared>) -> io::Result<()> {
     let mut upstream = TcpStream::connect(server)?;
-    let (mut answers, reader) = (upstream.try_clone()?, client.clone());
-    let back = thread::spawn(move || {
-        let _ = io::copy(&mut answers, &mut &*reader);
-        let _ = reader.shutdown(Shutdown::Both);
-    });
+    let unanswered = Arc::<Mutex<Option<usize>>>::default();
+    let back = {
+        let (answers, reader, unanswered) = (upstream.try_clone()?, client.clone(), unanswered.clone());
+        thread::spawn(move || hand_back(answers, &reader, &unanswered))
+    };
     let mut requests = BufReader::new(&**client);
     while let Some(head) = next_head(&mut requests)? {
-        let request = parsed(&head);
-        let wait = {
-            let mut shared = lock(notes);
-            let wait = if is_get_of(&request, &shared.slow) { shared.delay } else { Duration::ZERO };
-            shared.log.push(request);
-            wait
-        };
+        let (number, wait) = lock(notes).note(parsed(&head));
+        *unanswered.lock().unwrap_or_else(PoisonError::into_inner) = Some(number);
         thread::sleep(wait);
-        upstream.write_all(head.as_bytes())?;
+        if upstream.write_all(head.as_bytes()).is_err() {
+            break;
+        }
     }
-    upstream.shutdown(Shutdown::Write)?;
+    let _ = upstream.shutdown(Shutdown::Write);
     let _ = back.join();
+    let unseen = unanswered.lock().unwrap_or_else(PoisonError::into_inner).take();
+    lock(notes).log.retain(|(number, _)| Some(*number) != unseen);
     Ok(())
+}
+
+fn hand_back(mut answers: TcpStream, mut client: &TcpStream, unanswered: &Mutex<Option<usize>>) {
+    let mut bytes = vec![0; 64 << 10];
+    while let Ok(read @ 1..) = answers.read(&mut bytes) {
+        unanswered.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if client.write_all(&bytes[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+}
+
+impl Shared {
+    /// The request's number, and how long it has to wait.
+    fn note(&mut self, request: Request) -> (usize, Duration) {
+        let wait = if is_get_of(&request, &self.slow) { self.delay } else { Duration::ZERO };
+        self.noted += 1;
+        self.log.push((self.noted, request));
+        (self.noted, wait)
+    }
 }
 
 /// A request's lines up to the empty one; None once the client is done.
