@@ -22,8 +22,8 @@ use edxfs::source::recorded::Recorded;
 use edxfs::source::s3::{ATTEMPTS, RequesterPays, S3Settings, S3Source};
 use edxfs::source::{Availability, ObjectId, ObjectKey, Source};
 
-use servers::{S3Server, on_every_server, on_our_server_and_moto};
-use site::{EVENTS, SNAPSHOTS, Site, connect, on_every_site, server, settings, start};
+use servers::{ACCESS_KEY, S3Server, SECRET, on_every_server, on_our_server_and_moto};
+use site::{EVENTS, SNAPSHOTS, Site, connect, on_every_site, replace_keys, server, settings, start};
 
 const DAY: &str = "chalmersx/edx/events/2015/chalmersx-edx-events-2015-08-30.log.gz.gpg";
 const ZIP: &str = "chalmersx-2015-08-30.zip";
@@ -421,6 +421,28 @@ fn expired_credentials_are_renewed() {
     std::thread::sleep(Duration::from_millis(3100));
     let after = keys_used();
     assert!(before.contains("RUN1") && before.is_disjoint(&after), "{before:?} {after:?}");
+}
+
+/// As after 90 days, in a mount that nobody looks after.
+#[test]
+fn keys_that_were_replaced_in_the_profile_are_taken_up() {
+    replace_keys(ACCESS_KEY, SECRET);
+    let server = server();
+    let source = S3Source::connect(S3Settings { profile: Some("replaced".to_owned()), ..settings(&server) }).unwrap();
+    assert!(source.list().unwrap().is_empty());
+    server.add_credentials(Credentials::new("NEW", "s"));
+    server.set_hook(|request| match request.access_key.as_str() {
+        "NEW" => Reply::Pass,
+        _ => Reply::Status(403, "InvalidAccessKeyId"),
+    });
+    assert_eq!(kind(source.list()), ErrorKind::Refused);
+    replace_keys("NEW", "s");
+    let begun = Instant::now();
+    while let Err(error) = source.list() {
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{error}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn a_folder_served_over_s3_reads_as_it_lies_on_disk<S: S3Server>() {

@@ -10,6 +10,7 @@ mod failure;
 mod listing;
 pub mod probe;
 mod reader;
+mod session;
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{Builder, Region, SharedCredentialsProvider};
+use aws_sdk_s3::config::{Builder, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::RequestPayer;
 use tokio::runtime::Runtime;
@@ -27,6 +28,7 @@ use tokio::runtime::Runtime;
 pub use self::clock::Clocks;
 use self::clock::ServerClock;
 use self::failure::Failure;
+use self::session::Session;
 use crate::error::{Error, Result};
 use crate::source::{ObjectId, ObjectMeta, ObjectReader, Source, Traffic};
 
@@ -105,8 +107,7 @@ pub struct S3Source {
 /// What every request needs; tasks hold it, so it must not hold the runtime that they run on.
 struct Link {
     settings: S3Settings,
-    client: Client,
-    credentials: Option<SharedCredentialsProvider>,
+    session: Session,
     clock: ServerClock,
     /// Where buckets really are, as learned from redirects.
     regions: Mutex<BTreeMap<String, Region>>,
@@ -134,11 +135,10 @@ impl S3Source {
         }
         let threads = Threads::start()?;
         let clock = ServerClock::default();
-        let (client, credentials) = threads.run(client::connect(&settings, &clock));
+        let session = threads.run(Session::begin(&settings, &clock));
         let link = Link {
             settings,
-            client,
-            credentials,
+            session,
             clock,
             regions: Mutex::default(),
             fetched_bytes: AtomicU64::new(0),
@@ -166,20 +166,27 @@ impl Source for S3Source {
 }
 
 impl Link {
-    /// Sends a request to where its bucket is, following the server's word to another region.
-    async fn send<T, E, F>(&self, bucket: &str, request: impl Fn(Builder) -> F) -> Result<T, Failure>
+    /// Sends a request to where its bucket is, following the server's word to another region, and once more where
+    /// credentials that it refuses can be read anew.
+    async fn send<T, E, F>(&self, bucket: &str, request: impl Fn(Client, Builder) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
-        let mut hops = 0;
+        let (mut hops, mut renewals) = (0, 0);
         loop {
-            let region = self.regions().get(bucket).or(self.client.config().region()).cloned();
-            let error = match request(Builder::new().region(region.clone())).await {
+            let (client, generation) = self.session.client();
+            let region = self.regions().get(bucket).or(client.config().region()).cloned();
+            let error = match request(client, Builder::new().region(region.clone())).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let failure = Failure::of(&error);
+            let may_be_renewed = renewals == 0 && failure.is_of_credentials();
+            if may_be_renewed && self.session.renew(&self.settings, &self.clock, generation).await {
+                renewals += 1;
+                continue;
+            }
             let told = failure.region.clone().map(Region::new);
             if told.is_none() || told == region || hops == 2 {
                 return Err(failure);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub const LAG: Duration = Duration::from_secs(8);
 
 /// The errors that changes and trouble call for; no other is ever right.
-pub const MODELLED: [i32; 5] = [libc::ESTALE, libc::ENOENT, libc::EHOSTUNREACH, libc::ETIMEDOUT, libc::EACCES];
+pub const MODELLED: [i32; 4] = [libc::ESTALE, libc::ENOENT, libc::EHOSTUNREACH, libc::ETIMEDOUT];
 
 /// From just before an open until its last read.
 #[derive(Clone, Copy, Debug)]

@@ -120,9 +120,8 @@ impl Site {
         self.model.calm(TIMEOUT);
     }
 
-    /// The credentials in use end before their time; the client learns that from the server, and has new ones in a while.
+    /// The credentials in use end before their time. The client learns that from the server, and nobody else does.
     pub fn revoke(&self) {
-        self.model.trouble(&[libc::EACCES]);
         let known = {
             let mut logins = self.logins();
             let used: Vec<_> = logins.first_used.keys().cloned().collect();
@@ -130,7 +129,6 @@ impl Site {
             logins.first_used.len()
         };
         wait_for("new credentials", || self.logins().first_used.len() > known);
-        self.model.calm(TIMEOUT);
     }
 
     /// How many credentials were used, and how many requests came with such as had ended.

@@ -45,11 +45,20 @@ fn profiles() {
                 std::env::remove_var(name);
             }
             std::env::set_var("AWS_CONFIG_FILE", folder.join("config"));
-            std::env::set_var("AWS_SHARED_CREDENTIALS_FILE", folder.join("none"));
+            std::env::set_var("AWS_SHARED_CREDENTIALS_FILE", folder.join("credentials.ini"));
             std::env::set_var("AWS_EC2_METADATA_DISABLED", "true");
             std::env::set_var("NO_PROXY", "127.0.0.1");
         }
     });
+}
+
+/// Puts keys into the profile `replaced` of the credentials file.
+pub fn replace_keys(access_key: &str, secret: &str) {
+    profiles();
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("source");
+    let text = format!("[replaced]\naws_access_key_id = {access_key}\naws_secret_access_key = {secret}\n");
+    fs::write(folder.join("credentials.new"), text).unwrap();
+    fs::rename(folder.join("credentials.new"), folder.join("credentials.ini")).unwrap();
 }
 
 /// Our own, that does as it is told.

@@ -39,6 +39,10 @@ pub struct Failure {
     text: String,
 }
 
+/// The codes of a refusal that is about who asks, not about what for.
+const CREDENTIALS: [&str; 5] =
+    ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"];
+
 impl Failure {
     pub fn of<E>(error: &SdkError<E>) -> Self
     where
@@ -109,6 +113,12 @@ impl Failure {
             _ => return None,
         };
         Some(advice)
+    }
+
+    /// Whether the server, or the SDK, would take other credentials instead.
+    pub fn is_of_credentials(&self) -> bool {
+        self.kind == FailureKind::NoCredentials
+            || (self.kind == FailureKind::Denied && CREDENTIALS.contains(&self.text.as_str()))
     }
 
     /// Whether permissions are the matter, not the key pair itself.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{Object, ObjectStorageClass, OptionalObjectAttributes};
 use jiff::Timestamp;
@@ -113,15 +114,19 @@ async fn list_area(link: Arc<Link>, area: Area) -> Result<Vec<ObjectMeta>> {
 }
 
 async fn page(link: &Link, area: &Area, token: Option<String>) -> Result<ListObjectsV2Output, Failure> {
-    let request = link
-        .client
-        .list_objects_v2()
-        .bucket(&area.bucket)
-        .prefix(&area.prefix)
-        .set_continuation_token(token)
-        .set_request_payer(link.settings.requester_pays.header())
-        .optional_object_attributes(OptionalObjectAttributes::RestoreStatus);
-    link.send(&area.bucket, |settings| request.clone().customize().config_override(settings).send()).await
+    let request = |client: Client, settings| {
+        client
+            .list_objects_v2()
+            .bucket(&area.bucket)
+            .prefix(&area.prefix)
+            .set_continuation_token(token.clone())
+            .set_request_payer(link.settings.requester_pays.header())
+            .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
+            .customize()
+            .config_override(settings)
+            .send()
+    };
+    link.send(&area.bucket, request).await
 }
 
 impl Area {

@@ -84,7 +84,7 @@ impl S3Source {
     /// Where the credentials come from. Errors: `Refused` if there are none, `TimedOut`; with the SDK's own words.
     pub fn credentials(&self) -> Result<Found> {
         let patience = self.link.settings.timeout;
-        let provider = self.link.credentials.clone();
+        let provider = self.link.session.credentials();
         let found = self.threads.run(async {
             let Some(provider) = provider else { return Ok(Err(none("the SDK has no chain"))) };
             timeout(patience, provider.provide_credentials())
@@ -100,7 +100,7 @@ impl S3Source {
 
     /// The region that requests are signed for, until a bucket says that it is elsewhere.
     pub fn region(&self) -> String {
-        self.link.client.config().region().map_or_else(String::new, |region| region.to_string())
+        self.link.session.client().0.config().region().map_or_else(String::new, |region| region.to_string())
     }
 
     /// Lists each prefix for itself, so that one that is refused hides no other; optional ones only if they hold

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -114,17 +115,19 @@ impl Part {
 
     /// The body from `at` to `end`; the client repeats what is worth repeating.
     async fn get(&self) -> Result<ByteStream> {
-        let request = self
-            .link
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(&self.key)
-            .if_match(format!("\"{}\"", self.etag))
-            .range(format!("bytes={}-{}", self.at, self.end - 1))
-            .set_request_payer(self.link.settings.requester_pays.header());
-        let send = |settings| request.clone().customize().config_override(settings).send();
-        match self.link.send(&self.bucket, send).await {
+        let request = |client: Client, settings| {
+            client
+                .get_object()
+                .bucket(&self.bucket)
+                .key(&self.key)
+                .if_match(format!("\"{}\"", self.etag))
+                .range(format!("bytes={}-{}", self.at, self.end - 1))
+                .set_request_payer(self.link.settings.requester_pays.header())
+                .customize()
+                .config_override(settings)
+                .send()
+        };
+        match self.link.send(&self.bucket, request).await {
             Ok(answer) => self.checked(answer),
             Err(failure) => Err(self.error(&failure)),
         }
