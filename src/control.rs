@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use crate::control::client::{Conversation, ask};
 pub use crate::control::message::{Failure, Item, Opened, Origin, Progress, Reply, Request};
-pub use crate::control::owner::{Claim, Owned, check_private, claim, has_lock, own};
+pub use crate::control::owner::{Claim, Owned, check_private, claim, has_lock, is_private, own};
 pub use crate::control::server::{Answer, Replies, Serving, serve};
 
 const LOCK_NAME: &str = "lock";

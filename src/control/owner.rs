@@ -89,6 +89,14 @@ fn claim_private(cache_dir: &Path) -> Result<Claim> {
     Ok(Claim::Ours(Owned { dir: fs::canonicalize(cache_dir)?, _lock: lock }))
 }
 
+/// Whether a cache folder may lie, or may have lain, there: a folder, this user's alone.
+pub fn is_private(cache_dir: &Path) -> bool {
+    // SAFETY: takes nothing and cannot fail.
+    let us = unsafe { libc::geteuid() };
+    let meta = open_dir(cache_dir).and_then(|dir| dir.metadata());
+    meta.is_ok_and(|meta| check_private(cache_dir, &meta, us).is_ok())
+}
+
 /// Whether a folder is this user's alone. Errors: `Usage` with the remedy.
 pub fn check_private(cache_dir: &Path, meta: &Metadata, us: u32) -> Result<()> {
     if meta.uid() != us {

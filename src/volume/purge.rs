@@ -19,7 +19,7 @@ use crate::volume::start::{LEDGER, UNKEYED};
 pub enum Purged {
     /// Nothing, the folder included.
     Gone,
-    /// There was no such folder, or nothing in it.
+    /// There was no such folder, or an empty one that no cache can have been in.
     NeverThere,
     /// Files of other names than ours: these.
     Left(Vec<String>),
@@ -31,7 +31,7 @@ pub enum Purged {
 /// cannot be destroyed nothing else is removed; what cannot be removed after that is the error, the rest is.
 pub fn purge(folder: &Path) -> Result<Purged> {
     if names(folder).map_err(|error| error.about(folder.display()))?.is_empty() {
-        return Ok(Purged::NeverThere);
+        return Ok(if remove_emptied(folder) { Purged::Gone } else { Purged::NeverThere });
     }
     recognise(folder).map_err(|error| error.about(folder.display()))?;
     let owned = control::own(folder)?;
@@ -49,6 +49,11 @@ pub fn purge(folder: &Path) -> Result<Purged> {
         Err(error) if error.kind() == IoKind::DirectoryNotEmpty => Ok(Purged::Left(names(&folder)?)),
         Err(error) => Err(Error::from(error).about(folder.display())),
     }
+}
+
+/// Removes what a purge leaves that was cut off before its last step: an empty folder, this user's alone.
+fn remove_emptied(folder: &Path) -> bool {
+    control::is_private(folder) && fs::remove_dir(folder).is_ok()
 }
 
 fn remove_cached(folder: &Path) -> Result<()> {

@@ -148,7 +148,7 @@ fn a_purge_killed_halfway_is_finished_by_the_next() {
         assert!(again.status.success(), "{}", text(&again.stderr));
         assert!(!cache.exists());
     }
-    // States that a kill may leave, the last of them with nothing but the lock.
+    // States that a kill may leave, the last of them with nothing but the lock, or not even that.
     for gone in
         [&["ledger.sqlite"][..], &["ledger.sqlite", "blobs-v1"], &["ledger.sqlite", "blobs-v1", "lasting-v1", "tmp"]]
     {
@@ -162,6 +162,21 @@ fn a_purge_killed_halfway_is_finished_by_the_next() {
         assert_silent(&purge_folder(&cache));
         assert!(!cache.exists());
     }
+    let emptied = site.scratch.path().join("emptied");
+    private(&emptied);
+    assert_silent(&purge_folder(&emptied));
+    assert!(!emptied.exists());
+}
+
+#[test]
+fn an_empty_folder_that_others_can_get_into_was_no_cache_and_stays() {
+    let scratch = tempfile::tempdir().unwrap();
+    let open = scratch.path().join("open");
+    private(&open);
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = purge_folder(&open);
+    assert!(output.status.success() && text(&output.stderr).ends_with("open: there is no cache\n"));
+    assert!(open.exists());
 }
 
 #[test]
