@@ -68,8 +68,8 @@ fn unwrap(wrapped: &[u8], keys: &SecretKeys) -> Result<Opened> {
     Ok(Opened { key: DataKey::from_bytes(*key), named, kept })
 }
 
-/// Wraps the folder's data key to `recipients` and to nobody else. A crash leaves the key file of before or the new
-/// one, whole. Errors: `NoSecretKey` without a recipient; local I/O.
+/// Wraps the folder's data key to `recipients` and to nobody else, and overwrites what it replaces. A crash leaves the
+/// key file of before or the new one, whole. Errors: `NoSecretKey` without a recipient; local I/O.
 pub fn replace(folder: &Path, key: &DataKey, recipients: &[Recipient]) -> Result<()> {
     let packets = openpgp::to_packets(recipients)?;
     let mut plain = Zeroizing::new(Vec::with_capacity(32 + packets.len()));
@@ -78,12 +78,15 @@ pub fn replace(folder: &Path, key: &DataKey, recipients: &[Recipient]) -> Result
     let wrapped = openpgp::wrap(recipients, &plain)?;
     let (path, part) = (folder.join(FILE), folder.join(PART));
     let write = || -> io::Result<()> {
-        remove(&part)?;
+        overwrite_and_remove(&part)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
         file.write_all(&wrapped)?;
         file.sync_all()?;
+        let before = open_to_overwrite(&path)?;
         fs::rename(&part, &path)?;
-        File::open(folder)?.sync_all()
+        File::open(folder)?.sync_all()?;
+        // The same data key lies in it, and whoever could open it then must not find it on the disk after a purge.
+        before.map_or(Ok(()), overwrite)
     };
     write().map_err(|error| Error::from(error).about(path.display()))
 }
@@ -102,21 +105,24 @@ pub fn destroy(folder: &Path) -> Result<()> {
 }
 
 fn overwrite_and_remove(path: &Path) -> io::Result<()> {
-    let bytes = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_file() => meta.len(),
-        Ok(_) => return Err(io::Error::other("it is not a plain file")),
-        Err(error) if error.kind() == IoKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let mut file = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
-    io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
-    file.sync_all()?;
+    let Some(file) = open_to_overwrite(path)? else { return Ok(()) };
+    overwrite(file)?;
     fs::remove_file(path)
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != IoKind::NotFound => Err(error),
-        _ => Ok(()),
+/// None where there is nothing. Errors: also for what is no plain file.
+fn open_to_overwrite(path: &Path) -> io::Result<Option<File>> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() => {}
+        Ok(_) => return Err(io::Error::other("it is not a plain file")),
+        Err(error) if error.kind() == IoKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
     }
+    OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(path).map(Some)
+}
+
+fn overwrite(mut file: File) -> io::Result<()> {
+    let bytes = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
+    file.sync_all()
 }

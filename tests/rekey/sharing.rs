@@ -30,6 +30,25 @@ fn an_added_key_reads_the_full_cache_and_a_removed_one_opens_nothing() {
     site.assert_reads(OWNER);
 }
 
+/// The data key stays the same, so a removed key must not find it in what is left of older files.
+#[test]
+fn key_files_that_are_replaced_are_overwritten() {
+    let site = Site::cached();
+    let part = site.cache().join("key.part");
+    fs::copy(site.key_file(), &part).unwrap();
+    let seen = [(site.key_file(), "whole"), (part, "left by a crash")].map(|(path, name)| {
+        let link = site.scratch.path().join(name);
+        fs::hard_link(path, &link).unwrap();
+        link
+    });
+    site.rekey(OWNER, &["--add", &site.certificate(CURVE25519)]);
+    for link in seen {
+        let bytes = fs::read(&link).unwrap();
+        assert!(!bytes.is_empty() && bytes.iter().all(|byte| *byte == 0), "{}", link.display());
+    }
+    site.assert_reads(CURVE25519);
+}
+
 #[test]
 fn gnupg_opens_the_key_file_with_every_key_and_names_all() {
     let site = Site::cached();
