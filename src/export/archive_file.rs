@@ -1,12 +1,11 @@
 //! The file that an archive is written to: new, of mode 0600, and under its name only once it is complete.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::export::Rewritable;
-use crate::export::folder::{Folder, Lying};
+use crate::export::folder::{Begun, Folder, Lying, Part};
 
 /// Bytes written at a time.
 const WRITE_BYTES: usize = 256 << 10;
@@ -16,7 +15,7 @@ pub struct ArchiveFile {
     path: PathBuf,
     folder: Folder,
     name: String,
-    out: BufWriter<File>,
+    out: BufWriter<Part>,
     is_complete: bool,
 }
 
@@ -39,8 +38,13 @@ impl ArchiveFile {
             }
             Lying::Other => return Err(Error::usage("is a folder or a link").advise("name a new file")),
         }
-        let part = folder.begin(&name).map_err(unusable)?;
-        let part = part.ok_or_else(|| Error::usage("a folder or a link has the name that its .part file needs"))?;
+        let part = match folder.begin(&format!("{name}.part")).map_err(unusable)? {
+            Begun::Part(part) => part,
+            Begun::Busy => return Err(Error::usage("another export is writing it").advise("give another name")),
+            Begun::Blocked => {
+                return Err(Error::usage("a folder or a link has the name that its .part file needs"));
+            }
+        };
         let out = BufWriter::with_capacity(WRITE_BYTES, part);
         Ok(ArchiveFile { path: path.into(), folder, name, out, is_complete: false })
     }
@@ -57,15 +61,14 @@ impl ArchiveFile {
         if self.folder.lying(&self.name)? != Lying::Nothing {
             return Err(Error::usage("has come into being meanwhile").advise("give another name"));
         }
-        Ok(self.folder.publish(&self.name, self.out.get_ref(), None)?)
+        Ok(self.folder.publish(self.out.get_ref(), &self.name, None)?)
     }
 }
 
 impl Rewritable for ArchiveFile {
     fn begin_anew(&mut self) -> Result<bool> {
         self.out.flush()?;
-        self.out.rewind()?;
-        self.out.get_ref().set_len(0)?;
+        self.out.get_mut().clear()?;
         Ok(true)
     }
 }
@@ -83,7 +86,7 @@ impl Write for ArchiveFile {
 impl Drop for ArchiveFile {
     fn drop(&mut self) {
         if !self.is_complete
-            && let Err(error) = self.folder.give_up(&self.name)
+            && let Err(error) = self.folder.give_up(self.out.get_ref())
         {
             tracing::warn!("cannot remove {}.part: {error}", self.path.display());
         }

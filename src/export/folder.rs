@@ -2,8 +2,8 @@
 //! under a name before it is complete.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -12,11 +12,23 @@ use rustix::{fs, io::Errno};
 
 use crate::export::split;
 
-/// What stands behind a name while it is being written.
-const PART: &str = ".part";
-
 /// An open folder; also its lock, where it was taken.
 pub struct Folder(OwnedFd);
+
+/// A file that is being written under a name of its own, and locked as long as it is open.
+pub struct Part {
+    name: String,
+    file: File,
+}
+
+/// The outcome of beginning a part.
+pub enum Begun {
+    Part(Part),
+    /// Another process is writing it.
+    Busy,
+    /// A folder, a link, or something else that is not ours has its name.
+    Blocked,
+}
 
 /// What lies under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +67,7 @@ impl Folder {
 
     /// Takes it for this process, until it is dropped; false where another one has it.
     pub fn lock(&self) -> io::Result<bool> {
-        match fs::flock(&self.0, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        lock(&self.0)
     }
 
     pub fn lying(&self, name: &str) -> io::Result<Lying> {
@@ -93,31 +101,65 @@ impl Folder {
         Ok(fs::openat(&self.0, name, flags, Mode::from(0o600))?.into())
     }
 
-    /// A new file `name.part` (mode 0600), in place of one that an earlier run left; None where something else has
-    /// that name.
-    pub fn begin(&self, name: &str) -> io::Result<Option<File>> {
-        let part = part_of(name);
-        match self.lying(&part)? {
+    /// A new file (mode 0600), in place of one that an earlier run left.
+    pub fn begin(&self, name: &str) -> io::Result<Begun> {
+        match self.lying(name)? {
             Lying::Nothing => {}
-            Lying::File { .. } => fs::unlinkat(&self.0, &part, AtFlags::empty())?,
-            Lying::Other => return Ok(None),
+            Lying::File { .. } if self.remove_abandoned(name)? => {}
+            Lying::File { .. } => return Ok(Begun::Busy),
+            Lying::Other => return Ok(Begun::Blocked),
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(Some(fs::openat(&self.0, &part, flags, Mode::from(0o600))?.into()))
+        let file = match fs::openat(&self.0, name, flags, Mode::from(0o600)) {
+            Ok(file) => File::from(file),
+            Err(Errno::EXIST) => return Ok(Begun::Busy),
+            Err(error) => return Err(error.into()),
+        };
+        // Before it was locked it looked abandoned to others.
+        let part = Part { name: name.to_owned(), file };
+        Ok(if lock(&part.file)? && self.holds(&part)? { Begun::Part(part) } else { Begun::Busy })
     }
 
-    /// Gives `name.part`, once it is on the disk, its time and its name, over whatever file had that.
-    pub fn publish(&self, name: &str, part: &File, modified: Option<Timestamp>) -> io::Result<()> {
-        if let Some(modified) = modified {
-            fs::futimens(part, &times(modified))?;
+    /// False where it is still being written.
+    fn remove_abandoned(&self, name: &str) -> io::Result<bool> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let part = match fs::openat(&self.0, name, flags, Mode::empty()) {
+            Ok(file) => Part { name: name.to_owned(), file: file.into() },
+            Err(Errno::NOENT) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        };
+        let is_abandoned = lock(&part.file)?;
+        if is_abandoned {
+            self.give_up(&part)?;
         }
-        part.sync_all()?;
-        Ok(fs::renameat(&self.0, part_of(name), &self.0, name)?)
+        Ok(is_abandoned)
     }
 
-    /// Removes `name.part`.
-    pub fn give_up(&self, name: &str) -> io::Result<()> {
-        Ok(fs::unlinkat(&self.0, part_of(name), AtFlags::empty())?)
+    /// Whether the part's name still leads to it.
+    fn holds(&self, part: &Part) -> io::Result<bool> {
+        let ours = fs::fstat(&part.file)?;
+        match fs::statat(&self.0, &part.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) => Ok((there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives a part, once it is on the disk, its time and its name, over whatever file had that.
+    pub fn publish(&self, part: &Part, name: &str, modified: Option<Timestamp>) -> io::Result<()> {
+        if let Some(modified) = modified {
+            fs::futimens(&part.file, &times(modified))?;
+        }
+        part.file.sync_all()?;
+        if !self.holds(part)? {
+            return Err(io::Error::other(format!("somebody has taken {} away", part.name)));
+        }
+        Ok(fs::renameat(&self.0, &part.name, &self.0, name)?)
+    }
+
+    /// Removes a part, unless something else has its name by now.
+    pub fn give_up(&self, part: &Part) -> io::Result<()> {
+        if self.holds(part)? { Ok(fs::unlinkat(&self.0, &part.name, AtFlags::empty())?) } else { Ok(()) }
     }
 
     /// Sets its time, where it has another.
@@ -131,15 +173,44 @@ impl Folder {
     }
 }
 
-fn make(at: impl rustix::fd::AsFd, path: impl rustix::path::Arg) -> io::Result<()> {
+fn make(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<()> {
     match fs::mkdirat(at, path, Mode::from(0o700)) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-fn part_of(name: &str) -> String {
-    format!("{name}{PART}")
+/// False where another process has the lock. A disk that knows no locks (NFS none on folders) cannot tell two exports
+/// into one place apart; that is no reason to have none.
+fn lock(file: impl AsFd) -> io::Result<bool> {
+    match fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) | Err(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the disk takes no such name: too long, or of characters that it has not.
+pub fn is_of_name(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ))
+}
+
+impl Part {
+    /// Empties it.
+    pub fn clear(&mut self) -> io::Result<()> {
+        self.file.rewind()?;
+        self.file.set_len(0)
+    }
+}
+
+impl Write for Part {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn times(modified: Timestamp) -> Timestamps {

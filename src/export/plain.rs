@@ -2,23 +2,32 @@
 //! folder is ever deleted, and a file that has changed is replaced at once by its new copy.
 //!
 //! A file is right where the manifest says that it was copied, it has the size and the time of then, and its source,
-//! ETag, size and time are still the same. What is made of several objects has no ETag: it is read again, and replaced
-//! where it differs.
+//! ETag, size and time are still the same. What is made of several objects, and a page like `info.txt`, has no ETag: it
+//! is read again, and replaced where it differs.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::control::{Item, Opened};
 use crate::engine::size::Size;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::copy::{Sums, measured};
-use crate::export::folder::{Folder, Lying};
+use crate::export::folder::{Begun, Folder, Lying, Part, is_of_name};
 use crate::export::manifest::{self, Record};
 use crate::export::walk::{self, Entry, Sink, Step};
 use crate::export::{Selection, Totals, Tree, Watcher};
 use crate::volume::Contents;
+
+/// What stands behind a name while it is being written, in each folder: a name that no file of the tree has, and that is
+/// no longer than any other.
+const PART: &str = ".edxfs-export.part";
+const PART_IN_THE_WAY: &str = "a folder or a link has the name of what is being written";
+/// Times that differ by less are the same: FAT has no odd seconds.
+const SAME_TIME: SignedDuration = SignedDuration::from_secs(2);
 
 /// Bytes written at a time.
 const WRITE_BYTES: usize = 256 << 10;
@@ -100,7 +109,10 @@ impl<'a> Plain<'a> {
     /// Copies one file if it is not right. The outer error ends the export.
     fn settle(&mut self, entry: &Entry<'_>) -> Result<Result<Outcome>> {
         let name = name_of(entry.path);
-        let lying = self.folder().lying(name).map_err(|error| self.unwritten(entry.path, error))?;
+        let lying = match self.folder().lying(name) {
+            Err(error) if is_of_name(&error) => return Ok(Err(self.unnameable(entry.path, error))),
+            lying => lying.map_err(|error| self.unwritten(entry.path, error))?,
+        };
         if lying == Lying::Other {
             return Ok(Err(self.in_the_way(entry.path, "a folder or a link is where this file belongs")));
         }
@@ -140,12 +152,13 @@ impl<'a> Plain<'a> {
     ) -> Result<Result<Outcome>> {
         let (folder, name) = (self.folder(), name_of(path));
         let unwritten = |error| self.unwritten(path, error);
-        let Some(part) = folder.begin(name).map_err(unwritten)? else {
-            return Ok(Err(self.in_the_way(path, "a folder or a link has the name that its .part file needs")));
+        let mut part = match folder.begin(PART).map_err(unwritten)? {
+            Begun::Part(part) => part,
+            Begun::Busy | Begun::Blocked => return Ok(Err(self.in_the_way(&sibling(path, PART), PART_IN_THE_WAY))),
         };
-        let copied = measured(&mut contents, self.watcher, |reader| write_all(reader, &part));
+        let copied = measured(&mut contents, self.watcher, |reader| write_all(reader, &mut part));
         if !matches!(&copied, Ok(Ok(_))) {
-            folder.give_up(name).map_err(unwritten)?;
+            folder.give_up(&part).map_err(unwritten)?;
         }
         let sums = match copied.map_err(unwritten)? {
             Ok(sums) => sums,
@@ -155,11 +168,21 @@ impl<'a> Plain<'a> {
         let is_same = record.is_some_and(|record| record.sums.as_ref() == Some(&sums)) && has_time(lying, modified);
         let record = Record { sums: Some(sums), source, etag, error: String::new() };
         if is_same {
-            folder.give_up(name).map_err(unwritten)?;
+            folder.give_up(&part).map_err(unwritten)?;
             return Ok(Ok(Outcome::Right(record)));
         }
-        folder.publish(name, &part, Some(modified)).map_err(unwritten)?;
-        Ok(Ok(Outcome::Copied(record)))
+        match folder.publish(&part, name, Some(modified)) {
+            Err(error) if is_of_name(&error) => {
+                folder.give_up(&part).map_err(unwritten)?;
+                Ok(Err(self.unnameable(path, error)))
+            }
+            published => published.map_err(unwritten).map(|()| Ok(Outcome::Copied(record))),
+        }
+    }
+
+    fn unnameable(&self, path: &str, error: io::Error) -> Error {
+        let refused = Error::usage("the disk that is exported to takes no such name").caused_by(error);
+        refused.advise("export it to another disk, or as an archive").about(self.path.join(path).display())
     }
 
     fn in_the_way(&self, path: &str, what: &str) -> Error {
@@ -185,11 +208,11 @@ impl<'a> Plain<'a> {
             if root.read(manifest::NAME)?.is_some_and(|found| found == text.as_bytes()) {
                 return Ok(());
             }
-            let Some(mut part) = root.begin(manifest::NAME)? else {
-                return Err(io::Error::other("a folder or a link has the name that its .part file needs"));
+            let Begun::Part(mut part) = root.begin(PART)? else {
+                return Err(io::Error::other(format!("{PART}: {PART_IN_THE_WAY}")));
             };
-            let written = part.write_all(text.as_bytes()).and_then(|()| root.publish(manifest::NAME, &part, None));
-            written.inspect_err(|_| drop(root.give_up(manifest::NAME)))
+            let written = part.write_all(text.as_bytes()).and_then(|()| root.publish(&part, manifest::NAME, None));
+            written.inspect_err(|_| drop(root.give_up(&part)))
         };
         write().map_err(|error| self.unwritten(manifest::NAME, error))
     }
@@ -198,16 +221,16 @@ impl<'a> Plain<'a> {
 impl Sink for Plain<'_> {
     fn enter(&mut self, path: &str, _: &Item) -> Result<Step> {
         let name = name_of(path.trim_end_matches('/'));
-        match self.folder().subfolder(name).map_err(|error| self.unwritten(path, error))? {
-            Some(folder) => {
+        let error = match self.folder().subfolder(name) {
+            Ok(Some(folder)) => {
                 self.folders.push(folder);
-                Ok(Step::Into)
+                return Ok(Step::Into);
             }
-            None => {
-                let error = self.in_the_way(path, "a file or a link is where this folder belongs");
-                self.failed(path, error).map(|()| Step::Over)
-            }
-        }
+            Ok(None) => self.in_the_way(path, "a file or a link is where this folder belongs"),
+            Err(error) if is_of_name(&error) => self.unnameable(path, error),
+            Err(error) => return Err(self.unwritten(path, error)),
+        };
+        self.failed(path, error).map(|()| Step::Over)
     }
 
     fn leave(&mut self, path: &str, item: &Item) -> Result<()> {
@@ -247,10 +270,15 @@ impl Sink for Plain<'_> {
     }
 }
 
-fn write_all(reader: &mut dyn io::Read, mut part: &File) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(WRITE_BYTES, &mut part);
+fn write_all(reader: &mut dyn io::Read, part: &mut Part) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(WRITE_BYTES, part);
     io::copy(reader, &mut out)?;
     out.flush()
+}
+
+/// The path of another name in the same folder.
+fn sibling(path: &str, name: &str) -> String {
+    path.rsplit_once('/').map_or_else(|| name.to_owned(), |(folder, _)| format!("{folder}/{name}"))
 }
 
 fn name_of(path: &str) -> &str {
@@ -265,15 +293,14 @@ fn is_intact(record: &Record, lying: Lying) -> bool {
     }
 }
 
-fn has_time(lying: Lying, time: jiff::Timestamp) -> bool {
-    matches!(lying, Lying::File { modified, .. } if modified == time)
+fn has_time(lying: Lying, time: Timestamp) -> bool {
+    matches!(lying, Lying::File { modified, .. } if modified.duration_since(time).abs() < SAME_TIME)
 }
 
 /// Whether a file that is intact was made of what the tree has now.
 fn is_right(record: &Record, lying: Lying, now: &Opened) -> bool {
     let as_large = record.sums.as_ref().is_some_and(|sums| sums.bytes == now.bytes);
-    // A page like info.txt has no source.
-    let has_version = !now.etag.is_empty() || now.source.is_empty();
+    let has_version = !now.etag.is_empty();
     let same_object = record.etag == now.etag && record.source == now.source;
     as_large && has_version && same_object && has_time(lying, now.modified)
 }

@@ -20,6 +20,8 @@ struct Planted {
     vanishing: Vec<String>,
     /// Files that are listed only once another has been opened.
     late: BTreeMap<String, String>,
+    /// Files of no object, like `info.txt`.
+    pages: Vec<String>,
     opened: RefCell<Vec<String>>,
 }
 
@@ -64,7 +66,9 @@ impl Tree for Planted {
     }
 
     fn origin(&self, path: &str) -> Result<Origin> {
-        Ok(Origin { source: path.to_owned(), etag: "\"1\"".to_owned() })
+        let is_page = self.pages.iter().any(|page| page == path);
+        let of_object = Origin { source: path.to_owned(), etag: "\"1\"".to_owned() };
+        Ok(if is_page { Origin { source: String::new(), etag: String::new() } } else { of_object })
     }
 
     fn open(&self, path: &str) -> Result<Contents> {
@@ -226,10 +230,87 @@ fn a_stop_in_the_middle_of_a_file_leaves_what_was_complete() {
     let stopped = into_folder(&tree, &selection(&[""]), folder.path(), &Patience(Cell::new(3 << 19)));
     assert_eq!(stopped.expect_err("it was stopped").kind(), ErrorKind::Interrupted);
     assert!(folder.path().join("a").exists() && !folder.path().join("b").exists());
-    assert!(!folder.path().join("b.part").exists());
+    assert!(!folder.path().join(".edxfs-export.part").exists());
     let totals = into_folder(&tree, &selection(&[""]), folder.path(), &forever()).expect("it goes on");
     assert_eq!((totals.copied, totals.right), (2, 1));
     assert_eq!(tree.opened.borrow().iter().filter(|path| *path == "a").count(), 1, "what is right is not opened");
+}
+
+#[test]
+fn a_page_that_says_something_else_in_as_many_bytes_is_replaced() {
+    let mut tree = Planted { pages: vec!["info.txt".to_owned()], ..Planted::of(&["info.txt", "x"]) };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let export = |tree: &Planted| into_folder(tree, &selection(&[""]), folder.path(), &forever()).expect("it is ours");
+    assert_eq!((export(&tree).copied, export(&tree).right), (2, 2));
+    tree.files.insert("info.txt".to_owned(), b"INFO.TXT".to_vec());
+    let totals = export(&tree);
+    assert_eq!((totals.copied, totals.right), (1, 1));
+    assert_eq!(std::fs::read(folder.path().join("info.txt")).expect("it was copied"), b"INFO.TXT");
+}
+
+#[test]
+fn a_name_that_the_disk_does_not_take_fails_alone() {
+    let long = "l".repeat(256);
+    let paths = ["a", &long, &format!("{long}/x"), "f/y", &"m".repeat(255), "z"];
+    let files = paths.iter().map(|path| ((*path).to_owned(), b"content".to_vec()));
+    let tree = Planted { files: files.filter(|(path, _)| *path != long).collect(), ..Planted::default() };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let totals = into_folder(&tree, &selection(&[""]), folder.path(), &forever()).expect("the rest goes on");
+    assert_eq!((totals.copied, totals.failed), (4, 1));
+    let tree = Planted::of(&["a", &long, "z"]);
+    let totals = into_folder(&tree, &selection(&[""]), folder.path(), &forever()).expect("the rest goes on");
+    assert_eq!(totals.failed, 1);
+    let manifest = std::fs::read_to_string(folder.path().join("MANIFEST.tsv")).expect("there is one");
+    assert!(manifest.lines().any(|line| line.starts_with(&long) && line.contains("takes no such name")), "{manifest}");
+}
+
+#[test]
+fn a_disk_that_rounds_times_does_not_make_files_others() {
+    let tree = Planted::of(&["a"]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let export = || into_folder(&tree, &selection(&[""]), folder.path(), &forever()).expect("the folder is ours");
+    let copy = std::fs::File::options();
+    for (seconds_off, copied) in [(0, 1), (1, 0), (3, 1)] {
+        if seconds_off > 0 {
+            let file = copy.clone().write(true).open(folder.path().join("a")).expect("it was copied");
+            file.set_modified(std::time::SystemTime::from(time()) + std::time::Duration::from_secs(seconds_off))
+                .expect("it is ours");
+        }
+        assert_eq!(export().copied, copied, "{seconds_off} s off");
+    }
+}
+
+#[test]
+fn what_lies_beside_a_file_with_part_behind_its_name_is_left_alone() {
+    let tree = Planted::of(&["a", "a.part"]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("b.part"), "somebody's own").expect("it is ours");
+    into_folder(&tree, &selection(&[""]), folder.path(), &forever()).expect("the folder is ours");
+    assert_eq!(std::fs::read(folder.path().join("a.part")).expect("it was copied"), b"a.part");
+    assert_eq!(std::fs::read(folder.path().join("b.part")).expect("nobody took it"), b"somebody's own");
+}
+
+#[test]
+fn an_archive_that_another_export_is_writing_is_left_to_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("x.tar.gpg");
+    let mut first = ArchiveFile::begin(&path).expect("nothing is there");
+    first.write_all(b"the first's").expect("there is room");
+    let error = ArchiveFile::begin(&path).map(drop).expect_err("the first has it");
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("another export is writing it"), "{error}");
+    first.finish().expect("it still has it");
+    assert_eq!(std::fs::read(&path).expect("it is complete"), b"the first's");
+    // One that was killed has left its part, and nobody holds it.
+    let path = folder.path().join("y.tar.gpg");
+    let part = folder.path().join("y.tar.gpg.part");
+    std::fs::write(&part, "half").expect("it is ours");
+    let begun = ArchiveFile::begin(&path).expect("nobody is writing it");
+    // Somebody takes it away: it is not his file that gets the name.
+    std::fs::remove_file(&part).expect("it is there");
+    std::fs::write(&part, "somebody's own").expect("it is ours");
+    assert!(begun.finish().is_err());
+    assert!(!path.exists() && std::fs::read(&part).expect("nobody took it") == b"somebody's own");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn a_killed_export_goes_on_where_it_was() {
     let before = copied(&out);
     assert!(before.len() >= 4, "{before:?}");
     // As if it had been killed in the middle of a file, and of a line.
-    fs::write(out.join(EVENTS).join(format!("{LATE}.log.part")), "half").expect("it is ours");
+    fs::write(out.join(EVENTS).join(".edxfs-export.part"), "half").expect("it is ours");
     let manifest = out.join("MANIFEST.tsv");
     let mut text = fs::read_to_string(&manifest).expect("it is kept as files are done");
     text.push_str("courses/UniX-CHEM-R1/events/2015-03-09.log\t12");
