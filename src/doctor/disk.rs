@@ -43,7 +43,7 @@ pub fn under_path(machine: &Machine, path: &Path) -> Sealing {
     if has_fscrypt_policy(path) {
         return Sealing::Encrypted("fscrypt");
     }
-    let table = fs::read_to_string(machine.proc.join("self/mountinfo")).unwrap_or_default();
+    let table = fs::read(machine.proc.join("self/mountinfo")).unwrap_or_default();
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match holding(&crate::fuse::mount_table(&table), &path) {
         Some(mounted) => under_mount(machine, mounted),
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_path_is_under_the_last_of_the_longest_mounts() {
         let table = crate::fuse::mount_table(
-            "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:5 / /home rw - tmpfs tmpfs rw\n\
+            b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:5 / /home rw - tmpfs tmpfs rw\n\
              3 1 0:6 / /home rw - ecryptfs /home rw\n4 1 0:7 / /homes rw - zfs tank rw\n",
         );
         let kind = |path: &str| holding(&table, Path::new(path)).map(|mounted| mounted.fs_type.as_str());

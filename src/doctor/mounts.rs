@@ -9,7 +9,7 @@ const CHECK: &str = "stale mount";
 
 /// Says something only where there is one. It keeps no other mount from working, and a new mount there takes it off.
 pub fn check(case: &Case<'_>, report: &mut Report<'_>) {
-    let table = fs::read_to_string(case.machine.proc.join("self/mountinfo")).unwrap_or_default();
+    let table = fs::read(case.machine.proc.join("self/mountinfo")).unwrap_or_default();
     for mounted in mount_table(&table).iter().filter(|mounted| mounted.is_ours()) {
         if is_dead(&mounted.point).unwrap_or(false) {
             let at = mounted.point.display();

@@ -52,7 +52,7 @@ enum Kind {
 fn areas(text: &str) -> Vec<Area> {
     let area = |line: &str| {
         let mut words = line.split_whitespace();
-        let path = unescape_path(words.next()?);
+        let path = unescape_path(words.next()?.as_bytes());
         let kind = if words.next()? == "file" { Kind::File } else { Kind::Device };
         Some(Area { path, kind })
     };

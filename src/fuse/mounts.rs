@@ -98,13 +98,14 @@ pub fn detach(path: &Path) -> Result<Force> {
 
 /// The mount that is seen at `path` (absolute, without links), if one is there.
 pub fn top_mount(path: &Path) -> Result<Option<Mounted>> {
-    let table = fs::read_to_string("/proc/self/mountinfo").map_err(|error| Error::from(error).about("mount table"))?;
+    let table = fs::read("/proc/self/mountinfo").map_err(|error| Error::from(error).about("mount table"))?;
     Ok(mount_table(&table).into_iter().rfind(|mounted| mounted.point == path))
 }
 
 /// The lines of a mount table (`/proc/self/mountinfo`), in its order: what comes later covers what comes before.
-pub fn mount_table(text: &str) -> Vec<Mounted> {
-    text.lines().filter_map(parse_line).collect()
+/// Names in it are bytes, whatever their encoding.
+pub fn mount_table(text: &[u8]) -> Vec<Mounted> {
+    text.split(|byte| *byte == b'\n').filter_map(parse_line).collect()
 }
 
 /// `point` without links, found through its parent: a dead mount cannot be asked.
@@ -154,26 +155,24 @@ fn unmount_as_user(path: &Path, force: Force) -> Result<()> {
 }
 
 /// `36 35 98:0 /root /point options [tag…] - type source options`, octal escapes in paths (proc(5)).
-fn parse_line(line: &str) -> Option<Mounted> {
-    let (mount, filesystem) = line.split_once(" - ")?;
-    let mut mount = mount.split(' ').skip(2);
-    let device = mount.next()?.to_owned();
-    let point = unescape_path(mount.nth(1)?);
-    let mut filesystem = filesystem.split(' ');
-    let fs_type = filesystem.next()?.to_owned();
-    let source = String::from_utf8_lossy(&unescape(filesystem.next()?)).into_owned();
-    Some(Mounted { device, point, fs_type, source })
+fn parse_line(line: &[u8]) -> Option<Mounted> {
+    let text = |word: &[u8]| String::from_utf8_lossy(&unescape(word)).into_owned();
+    let mut words = line.split(|byte| *byte == b' ').skip(2);
+    let device = text(words.next()?);
+    let point = unescape_path(words.nth(1)?);
+    let mut filesystem = words.skip_while(|word| *word != b"-").skip(1);
+    Some(Mounted { device, point, fs_type: text(filesystem.next()?), source: text(filesystem.next()?) })
 }
 
 /// A path as the kernel's tables have it.
-pub fn unescape_path(text: &str) -> PathBuf {
+pub fn unescape_path(text: &[u8]) -> PathBuf {
     PathBuf::from(std::ffi::OsString::from_vec(unescape(text)))
 }
 
 /// `\040` is a space.
-fn unescape(text: &str) -> Vec<u8> {
+fn unescape(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
+    let mut rest = text;
     while let Some((&first, tail)) = rest.split_first() {
         let digits = tail.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
@@ -196,12 +195,23 @@ mod tests {
 
     #[test]
     fn a_line_of_the_mount_table_is_read_with_its_escapes() {
-        let line = r"36 35 0:98 / /mnt/with\040space ro,nosuid shared:1 - fuse.edxfs edxfs rw,user_id=0";
+        let line = br"36 35 0:98 / /mnt/with\040space ro,nosuid shared:1 - fuse.edxfs /etc/x\040y.toml rw,user_id=0";
         let mounted = parse_line(line).expect("it is well-formed");
         assert_eq!((&*mounted.device, &*mounted.point), ("0:98", Path::new("/mnt/with space")));
-        assert!(mounted.is_ours());
-        let other = parse_line("36 35 0:98 / /mnt rw - fuse sshfs rw").expect("it is well-formed");
+        assert!(mounted.is_ours() && mounted.source == "/etc/x y.toml");
+        let other = parse_line(b"36 35 0:98 / /mnt rw - fuse sshfs rw").expect("it is well-formed");
         assert!(!other.is_ours());
+    }
+
+    #[test]
+    fn names_that_are_no_utf8_hide_no_other_mount() {
+        let table =
+            b"36 35 0:98 / /mnt/usb\xe5 rw - vfat /dev/sda1 rw\n37 35 0:99 / /mnt/\xe5 rw - fuse.edxfs edxfs rw\n";
+        let points: Vec<_> = mount_table(table).into_iter().map(|mounted| mounted.point.into_os_string()).collect();
+        assert_eq!(
+            points.iter().map(|point| point.as_bytes()).collect::<Vec<_>>(),
+            [&b"/mnt/usb\xe5"[..], b"/mnt/\xe5"]
+        );
     }
 
     #[test]
