@@ -29,13 +29,16 @@ pub fn serve(settings: &Settings, mount_point: &Path, log: Option<LogFile>, read
     ready()?;
     manager.tell(State::Ready(&mounted));
     tracing::info!(mount_point = %mount_point.display(), "mounted");
-    mount.wait();
+    let ended = mount.wait();
     manager.tell(State::Stopping("unmounted; writing out what was learned"));
-    tracing::info!("unmounted");
+    match &ended {
+        Ok(()) => tracing::info!("unmounted"),
+        Err(error) => tracing::error!("{error}"),
+    }
     // The lock goes last: whoever takes the folder next must find nobody at work in it.
     drop((mount, volume));
     drop(serving);
-    Ok(Outcome::Done)
+    ended.map(|()| Outcome::Done)
 }
 
 fn fuse_options(settings: &Settings) -> fuse::Options {

@@ -22,26 +22,28 @@ use crate::volume::Volume;
 /// What the kernel reads ahead where we may say so: 1 MiB is what one request can carry.
 const READ_AHEAD_KIB: &str = "1024";
 
-/// Set once, when the mount has left the tree.
+/// Set once, when the mount has left the tree: how it came to that.
 #[derive(Default)]
 struct Ended {
-    ended: Mutex<bool>,
+    ended: Mutex<Option<Result<()>>>,
     changed: Condvar,
 }
 
 impl Ended {
-    fn set(&self) {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    /// Only the first counts.
+    fn set(&self, end: Result<()>) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(end);
         self.changed.notify_all();
     }
 
     fn is_set(&self) -> bool {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    fn wait(&self) {
+    fn wait(&self) -> Result<()> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ended = self.changed.wait_while(ended, |ended| !*ended).unwrap_or_else(PoisonError::into_inner);
+        let ended = self.changed.wait_while(ended, |ended| ended.is_none()).unwrap_or_else(PoisonError::into_inner);
+        ended.clone().unwrap_or(Ok(()))
     }
 }
 
@@ -77,7 +79,8 @@ impl Mount {
         let operations = Arc::new(Operations::new(volume, options.clone()));
         let session =
             attach::attach(Kernel::new(operations.clone()), &path, options).map_err(|error| refused(&path, error))?;
-        let device = mounts::top_mount(&path)?.map(|mounted| mounted.device).unwrap_or_default();
+        let mounted = mounts::top_mount(&path).inspect_err(|_| drop(mounts::unmount_with(&path, Force::Detach)))?;
+        let device = mounted.map(|mounted| mounted.device).unwrap_or_default();
         let point = Arc::new(MountPoint { path, device, ended: Ended::default() });
         // From here on whatever fails takes the mount off again.
         let mount = Mount { point, operations, notifier: session.notifier(), signals: Mutex::default() };
@@ -123,9 +126,10 @@ impl Mount {
         self.point.leave();
     }
 
-    /// Returns when the mount has been unmounted, by whomever.
-    pub fn wait(&self) {
-        self.point.ended.wait();
+    /// Returns when the mount has been unmounted, by whomever. Errors: `Internal` where it ended in another way, or is
+    /// still in the tree.
+    pub fn wait(&self) -> Result<()> {
+        self.point.ended.wait()
     }
 }
 
@@ -143,12 +147,25 @@ impl MountPoint {
         if self.ended.is_set() {
             return;
         }
-        match self.unmount() {
+        let left = self.unmount();
+        match &left {
             Ok(Some(Force::Detach)) => tracing::info!("detached {} with files open", self.path.display()),
             Ok(_) => tracing::info!("unmounted {}", self.path.display()),
             Err(error) => tracing::error!("cannot unmount: {error}"),
         }
-        self.ended.set();
+        self.ended.set(left.map(drop));
+    }
+
+    /// The kernel asks no more. Whoever has unmounted has taken the mount out of the tree before; else it is dead.
+    fn connection_ended(&self, served: std::io::Result<()>) {
+        let cut = || Error::internal("the connection to the kernel was cut").about(self.path.display());
+        let end = match (self.unmount(), served) {
+            (Ok(None), Ok(())) => Ok(()),
+            (Ok(_), Err(error)) => Err(cut().caused_by(error)),
+            (Ok(Some(_)), Ok(())) => Err(cut().advise("`umount -f` does that; mount it again")),
+            (Err(error), _) => Err(error),
+        };
+        self.ended.set(end);
     }
 
     /// None if somebody else was faster.
@@ -177,10 +194,7 @@ fn refused(path: &Path, error: std::io::Error) -> Error {
 /// Serves until the mount is gone.
 fn serve(session: Session<Kernel>, point: Arc<MountPoint>) -> Result<()> {
     spawn("edxfs-session", move || {
-        if let Err(error) = session.run() {
-            tracing::error!("the mount ended with an error: {error}");
-        }
-        point.ended.set();
+        point.connection_ended(session.run());
     })
 }
 

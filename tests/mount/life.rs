@@ -1,7 +1,9 @@
 //! Coming, going and crashing; and the other commands beside a mount and without one.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -91,6 +93,38 @@ fn both_signals_unmount_also_with_files_open() {
         inside.kill().and_then(|()| inside.wait().map(drop)).expect("it is ours");
         assert!(!mount.log().contains("ERROR") && !mount.log().contains("panicked"), "{}", mount.log());
     }
+}
+
+#[test]
+fn names_that_are_no_utf8_in_the_mount_table_keep_nobody_from_mounting() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let point = scratch.path().join(OsStr::from_bytes(b"usb\xe5"));
+    fs::create_dir(&point).expect("it is ours");
+    let background = Background { point: point.clone() };
+    let mut command = Command::new(EDXFS);
+    command.arg("mount").args(folder_options(&small_package())).arg("--cache-dir").arg(scratch.path().join("cache"));
+    run(command.arg(&point));
+    assert!(point.join("README.txt").exists());
+    // And another one beside it.
+    let mount = mounted(&[]);
+    assert!(mount.path("README.txt").exists());
+    run(Command::new(EDXFS).arg("unmount").arg(&mount.point));
+    run(Command::new(EDXFS).arg("unmount").arg(&point));
+    assert!(!point.join("README.txt").exists());
+    drop(background);
+}
+
+#[test]
+fn a_connection_that_was_cut_leaves_no_dead_mount_and_is_no_good_end() {
+    let mut mount = mounted(&[]);
+    let open = File::open(mount.path("README.txt")).expect("it can be opened");
+    // Cuts the connection, and then finds the mount in use.
+    let _ = Command::new("umount").arg("-f").arg(&mount.point).stderr(Stdio::null()).status();
+    let status = mount.server.wait().expect("it ends");
+    assert_eq!(status.code(), Some(1), "{}", mount.log());
+    assert!(mount.log().contains("the connection to the kernel was cut"), "{}", mount.log());
+    assert!(!is_mounted(&mount.point) && fs::read_dir(&mount.point).expect("it is a folder").count() == 0);
+    drop(open);
 }
 
 #[test]
