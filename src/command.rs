@@ -85,6 +85,7 @@ pub fn command_lines() -> [clap::Command; 2] {
 
 /// Parses the command line, runs one command, prints what failed.
 pub fn run() -> ExitCode {
+    hygiene::have_a_home();
     let arguments: Vec<OsString> = env::args_os().collect();
     let ended = match mount_helper::is_meant(arguments.first()) {
         true => Ok(mount_helper::run(arguments)),

@@ -1,5 +1,6 @@
 //! What a process does to itself before it reads the first key or opens the first of many files.
 
+use std::env;
 use std::process::ExitCode;
 
 use crate::error::Result;
@@ -15,6 +16,17 @@ pub fn harden() -> Result<()> {
         libc::setrlimit(libc::RLIMIT_CORE, &raw const none) != 0 || libc::prctl(libc::PR_SET_DUMPABLE, 0) != 0
     };
     if failed { Err(std::io::Error::last_os_error().into()) } else { Ok(()) }
+}
+
+/// Says where home is, as the user database has it, where nobody has: the AWS SDK reads profiles and sessions below `HOME`
+/// alone, and systemd gives services of the system none. Must be called before any thread exists.
+pub fn have_a_home() {
+    if env::var_os("HOME").is_none_or(|home| home.is_empty())
+        && let Some(home) = env::home_dir()
+    {
+        // SAFETY: nobody else reads or writes the environment, as there is no other thread.
+        unsafe { env::set_var("HOME", home) };
+    }
 }
 
 /// Allows as many open files as the system lets us: a day of many courses is written to as many files at once.

@@ -170,6 +170,7 @@ impl Records {
     }
 
     fn adopt(&self, listing: Vec<ObjectMeta>, directories: &Directories) {
+        directory::log_failures(directories);
         let missing = || Err(Error::not_found("no directory"));
         let directory = |meta: &ObjectMeta| directories.get(&meta.id).cloned().unwrap_or_else(missing);
         let catalog = Catalog::build(&self.org, &listing, &directory, &[], &self.filter);

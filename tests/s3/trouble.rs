@@ -1,14 +1,15 @@
 //! S3 away, slow, refusing, overloaded, cut off: the errno that says so, in time, and nothing else is harmed.
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use edxfs::demo::bucket::{Operation, Reply};
+use edxfs::demo::bucket::{Operation, Reply, Request};
 
-use crate::common::Mount;
+use crate::common::{EDXFS, Mount, wait_for};
 use crate::reading::{assert_told, problems, read, undamaged};
-use crate::servers::{S3Server, on_our_server_and_moto};
-use crate::site::{ENVIRONMENT, EVENTS, SNAPSHOTS, Site, TIMEOUT, all, day_key, errno, refusal_in};
+use crate::servers::{ACCESS_KEY, S3Server, SECRET, on_our_server_and_moto};
+use crate::site::{ENVIRONMENT, EVENTS, SNAPSHOTS, Site, TIMEOUT, all, day_key, errno, hang_up, refusal_in};
 
 const DAY: &str = "2015-03-04";
 const OTHER: &str = "2015-03-05";
@@ -134,6 +135,57 @@ fn an_archived_object_must_be_restored_first<S: S3Server>() {
     assert!(told.what.contains("archived") && told.what_to_do.contains("restore"), "{told:?}");
     assert!(mount.log().contains("restore it first"), "{}", mount.log());
     assert_eq!(problems(&mount).iter().filter(|problem| problem.object == key).count(), 1, "one line for one cause");
+}
+
+#[test]
+fn an_archived_package_is_told_of_once_however_often_it_is_asked_for() {
+    const ZIP: &str = "unix-2015-03-15.zip";
+    let site = Site::new();
+    let zip = fs::read(site.made.data.join(SNAPSHOTS).join(ZIP)).unwrap();
+    site.server.put_archived(SNAPSHOTS, ZIP, &zip);
+    let mount = site.mount();
+    let is_try = |request: &Request| request.operation == Operation::Get && request.key == ZIP;
+    let asked = || site.server.take_log().iter().filter(|request| is_try(request)).count();
+    for _ in 0..3 {
+        asked();
+        hang_up(&mount);
+        wait_for("another try", || asked() > 0);
+    }
+    site.put_day(DAY, &fs::read(site.made.data.join(EVENTS).join(day_key(OTHER))).unwrap());
+    let told = || mount.log().matches("the directory of an archive cannot be read").count();
+    assert_eq!(told(), 1, "{}", mount.log());
+    assert_told(&mount, &format!("{SNAPSHOTS}/{ZIP}"), "", "EACCES");
+}
+
+/// As systemd starts services of the system.
+#[test]
+fn profiles_are_found_without_home_in_the_environment() {
+    let site = Site::new();
+    let scratch = tempfile::tempdir().unwrap();
+    let at = |name: &str| scratch.path().join(name);
+    fs::create_dir_all(at("home/.aws")).unwrap();
+    let keys = format!("[edx]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET}\n");
+    fs::write(at("home/.aws/credentials"), keys).unwrap();
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let fields = users.lines().find(|line| line.split(':').nth(2) == Some("0")).expect("root is a user");
+    let mut fields: Vec<&str> = fields.split(':').collect();
+    let home = at("home").display().to_string();
+    fields[5] = &home;
+    fs::write(at("passwd"), fields.join(":") + "\n").unwrap();
+    let mut command = Command::new("unshare");
+    let script = "mount --bind \"$1\" /etc/passwd && shift && exec \"$@\"";
+    command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(at("passwd"));
+    command.arg(EDXFS).arg("ls").args(site.source_options()).args([
+        "--region",
+        "us-east-1",
+        "--profile",
+        "edx",
+        "--cache-dir",
+    ]);
+    command.arg(at("cache")).arg("courses").env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let output = command.env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("UniX-CHEM-R1/"));
 }
 
 #[test]
