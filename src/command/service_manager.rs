@@ -8,12 +8,15 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 /// Who waits to be told, if anybody does. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceManager {
     address: Option<SocketAddr>,
 }
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a mount comes to, with one line on it that `systemctl status` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +39,11 @@ impl ServiceManager {
         ServiceManager { address }
     }
 
-    /// Does not wait for the manager, and goes on without one that has gone.
+    /// Waits a little where the manager is busy, as it hears each state once; goes on without one that has gone.
     pub fn tell(&self, state: State) {
         let Some(address) = &self.address else { return };
         let sent = UnixDatagram::unbound().and_then(|socket| {
-            socket.set_nonblocking(true)?;
+            socket.set_write_timeout(Some(PATIENCE))?;
             socket.send_to_addr(message(state)?.as_bytes(), address)
         });
         if let Err(error) = sent {

@@ -18,6 +18,9 @@ pub struct Args {
     /// Where it is mounted
     #[arg(value_name = "MOUNTPOINT", value_hint = ValueHint::DirPath)]
     mount_point: PathBuf,
+    /// Only take off what a crash has left there
+    #[arg(long)]
+    dead: bool,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -26,6 +29,9 @@ pub struct Args {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
+    if args.dead {
+        return fuse::detach_stale(&args.mount_point).map(|()| Outcome::Done);
+    }
     let owner = owners::of_mount(&args.mount_point, settings);
     let force = fuse::unmount(&args.mount_point)?;
     let Some(owner) = owner else { return Ok(Outcome::Done) };

@@ -80,6 +80,9 @@ code=0
 inside mount -t edxfs -o nonsense /root/x.toml /root/mnt 2>>"$log" || code=$?
 [ $code -eq 1 ] || fail "an unknown option is exit code $code"
 mkdir -p "$root/var/cache/edxfs/unix"
+# As after `systemctl enable edxfs@x`.
+mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
+ln -s /lib/systemd/system/edxfs@.service "$root/etc/systemd/system/multi-user.target.wants/edxfs@x.service"
 
 inside apt-get remove -q -y edxfs >>"$log" 2>&1 || fail "it cannot be removed"
 inside test ! -e /usr/bin/edxfs || fail "it is still there"
@@ -88,5 +91,6 @@ names >"$2/after"
 (cd "$root" && find etc -type f -exec sha256sum {} +) | sort >"$2/settings-after"
 diff "$2/before" "$2/after" || fail "files are left, or gone"
 diff "$2/settings-before" "$2/settings-after" || fail "settings of others have changed"
+inside test ! -L /etc/systemd/system/multi-user.target.wants/edxfs@x.service || fail "an instance is still enabled"
 inside test ! -e /var/cache/edxfs || fail "the cache is left"
 echo "nothing is left"
