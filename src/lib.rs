@@ -19,6 +19,7 @@ pub mod error;
 
 pub mod config;
 pub mod lock;
+pub mod shell;
 pub mod source;
 
 pub mod edx;

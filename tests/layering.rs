@@ -18,8 +18,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["recipe", "source", "decode", "edx", "store", "sqlite"]),
     ("tree", &["catalog", "recipe", "edx", "decode", "source"]),
     ("lock", &[]),
+    ("shell", &[]),
     // Sizes are told as the engine knows them.
-    ("control", &["engine", "lock"]),
+    ("control", &["engine", "lock", "shell"]),
     // How far a sync is, is told as everywhere.
     ("mirror", &["source", "edx", "lock", "control"]),
     ("volume", &["config", "source", "edx", "decode", "catalog", "recipe", "store", "engine", "tree", "control"]),
@@ -29,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("export", &["control", "edx", "encrypt", "engine", "volume"]),
     ("fuse", &["volume", "tree", "engine", "recipe", "store"]),
     ("demo", &[]),
-    ("doctor", &["config", "source", "edx", "decode", "control", "volume", "fuse"]),
+    ("doctor", &["config", "source", "edx", "decode", "control", "volume", "fuse", "shell"]),
     ("command", &["*"]),
     ("main", &["command"]),
     ("lib", &[]),

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::shell::quoted;
 
 pub const EXAMPLES: &str = "\
 Try it, without any data of your own:
@@ -50,7 +51,7 @@ key, or no passphrase for it; 4 the source cannot be reached; 130 interrupted.";
 
 /// What to try on a mounted demo.
 pub fn after_demo(mount_point: &Path) -> String {
-    let at = mount_point.display();
+    let at = quoted(mount_point);
     format!(
         "\
 mounted on {at}; try:

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::control::{LOCK_NAME, SOCKET_NAME, open_dir};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{self, Lock};
+use crate::shell::quoted;
 
 /// A cache folder that is ours until this is dropped, or the process ends.
 #[derive(Debug)]
@@ -110,11 +111,4 @@ pub fn check_private(cache_dir: &Path, meta: &Metadata, us: u32) -> Result<()> {
         return Err(Error::new(ErrorKind::Usage, message).advise(advice));
     }
     Ok(())
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -7,6 +7,7 @@ use crate::config::S3Settings;
 use crate::doctor::profile::{Kind, Profiles};
 use crate::doctor::{Case, Report};
 use crate::error::Error;
+use crate::shell::quoted;
 use crate::source::s3::S3Source;
 use crate::source::s3::probe::{Found, Provider};
 
@@ -36,7 +37,7 @@ fn tell(case: &Case<'_>, s3: &S3Settings, found: &Found, region: &str, report: &
     match (&s3.profile, found.provider) {
         (Some(name), Provider::Environment) => {
             let remedy = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN";
-            report.warn(CHECK, format!("{text}; they count before --profile {name}: {remedy}"));
+            report.warn(CHECK, format!("{text}; they count before --profile {}: {remedy}", quoted(name)));
         }
         _ => report.ok(CHECK, text),
     }
@@ -68,20 +69,20 @@ fn remedy(profiles: &Profiles, named: Option<&str>, files: &str) -> String {
         [] => "they name none".to_owned(),
         ref names => format!("they name {}", names.join(", ")),
     };
+    let profile = quoted(named.unwrap_or("default"));
     match (named, profiles.kind(named.unwrap_or("default"))) {
         (Some(name), None) => {
             format!(
-                "profile {name} is neither in {files} ({others}): aws configure --profile {name}, or export AWS_PROFILE"
+                "profile {name} is neither in {files} ({others}): aws configure --profile {profile}, \
+                 or export AWS_PROFILE"
             )
         }
-        (name, Some(Kind::Sso)) => format!("log in: aws sso login --profile {}", name.unwrap_or("default")),
-        (name, Some(Kind::Process)) => {
-            format!("run the credential_process of profile {} by hand to see what it says", name.unwrap_or("default"))
+        (_, Some(Kind::Sso)) => format!("log in: aws sso login --profile {profile}"),
+        (_, Some(Kind::Process)) => {
+            format!("run the credential_process of profile {profile} by hand to see what it says")
         }
-        (name, Some(Kind::Role)) => {
-            format!("see why with: aws sts get-caller-identity --profile {}", name.unwrap_or("default"))
-        }
-        (name, Some(Kind::Keys | Kind::None)) => format!("aws configure --profile {}", name.unwrap_or("default")),
+        (_, Some(Kind::Role)) => format!("see why with: aws sts get-caller-identity --profile {profile}"),
+        (_, Some(Kind::Keys | Kind::None)) => format!("aws configure --profile {profile}"),
         (None, None) if profiles.names().is_empty() => {
             "aws configure, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
         }
@@ -102,6 +103,7 @@ mod tests {
             (Some("p"), "credential_process of profile p"),
             (Some("r"), "aws sts get-caller-identity --profile r"),
             (Some("k"), "aws configure --profile k"),
+            (Some("q r"), "aws configure --profile 'q r'"),
             (Some("x"), "profile x is neither in A nor B (they name s, p, r, k)"),
             (None, "export AWS_PROFILE, or give --profile (they name s, p, r, k)"),
         ] {

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::doctor::{Case, Report};
 use crate::fuse::{is_dead, mount_table};
+use crate::shell::quoted;
 
 const CHECK: &str = "stale mount";
 
@@ -14,7 +15,7 @@ pub fn check(case: &Case<'_>, report: &mut Report<'_>) {
         if is_dead(&mounted.point).unwrap_or(false) {
             let at = mounted.point.display();
             let text = "its process has gone: `Transport endpoint is not connected`";
-            report.warn(CHECK, format!("{at}: {text}; fusermount3 -u -z {at}"));
+            report.warn(CHECK, format!("{at}: {text}; fusermount3 -u -z {}", quoted(&mounted.point)));
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::config::PassphraseSource;
 use crate::decode::openpgp::KeyHint;
 use crate::doctor::{Ask, Case, Report};
 use crate::error::{Error, ErrorKind};
+use crate::shell::quoted;
 
 const CHECK: &str = "passphrase";
 
@@ -55,8 +56,8 @@ pub fn warn_of_mode(check: &'static str, path: &Path, report: &mut Report<'_>) {
     let Ok(meta) = fs::metadata(path) else { return };
     let mode = meta.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        let path = path.display();
-        report.warn(check, format!("{path}: others can read it (mode {mode:04o}); chmod 600 {path}"));
+        let remedy = format!("chmod 600 {}", quoted(path));
+        report.warn(check, format!("{}: others can read it (mode {mode:04o}); {remedy}", path.display()));
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::doctor::disk::{Sealing, block_number, under_device, under_path};
 use crate::doctor::{Case, Machine, Report};
 use crate::fuse::unescape_path;
+use crate::shell::quoted;
 
 const CHECK: &str = "swap";
 
@@ -27,8 +28,9 @@ pub fn check(case: &Case<'_>, report: &mut Report<'_>) {
             Sealing::Plain => report.warn(
                 CHECK,
                 format!(
-                    "{at}: not encrypted, and learners' data may be swapped out to it; sudo swapoff {at}, \
-                     or encrypt it: crypttab(5), option swap"
+                    "{at}: not encrypted, and learners' data may be swapped out to it; sudo swapoff {}, \
+                     or encrypt it: crypttab(5), option swap",
+                    quoted(&area.path)
                 ),
             ),
         }
