@@ -25,6 +25,8 @@ pub struct Environment {
     pub temp_dir: PathBuf,
     /// The folders of `PATH`.
     pub programs: Vec<PathBuf>,
+    /// `FUSERMOUNT_PATH`, the only program that fuser then mounts with. (It reads the variable by itself.)
+    pub fusermount: Option<PathBuf>,
     pub aws: AwsNames,
     pub stderr: StderrKind,
     pub uid: u32,
@@ -71,6 +73,7 @@ impl Environment {
             notify_socket: env::var_os("NOTIFY_SOCKET"),
             temp_dir: env::temp_dir(),
             programs: env::var_os("PATH").iter().flat_map(env::split_paths).collect(),
+            fusermount: env::var_os("FUSERMOUNT_PATH").map(PathBuf::from),
             aws: AwsNames::capture(home.as_deref()),
             stderr: StderrKind::of_this_process(),
             // SAFETY: these calls take nothing and cannot fail.

@@ -16,6 +16,7 @@ fn environment(home: &Path) -> Environment {
         notify_socket: None,
         temp_dir: home.join("tmp"),
         programs: Vec::new(),
+        fusermount: None,
         aws: environment::AwsNames::default(),
         stderr: StderrKind::Other,
         uid: 1000,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Readers;
 use crate::doctor::{Case, Report};
 use crate::error::{Error, ErrorKind, Result};
+use crate::shell::quoted;
 
 const CHECK: &str = "fuse";
 
@@ -15,7 +16,9 @@ pub fn check(case: &Case<'_>, report: &mut Report<'_>) {
     let device = case.machine.dev.join("fuse");
     let opened = OpenOptions::new().read(true).write(true).open(&device).map(drop);
     let device = judge_device(opened).map_err(|error| error.about(device.display()));
-    match device.and_then(|()| judge_helper(helper(&case.environment.programs), case.environment.uid)) {
+    let (named, programs) = (case.environment.fusermount.as_deref(), &case.environment.programs);
+    let helper = helper(&places(named, programs));
+    match device.and_then(|()| judge_helper(helper, named, case.environment.uid)) {
         Ok(words) => report.ok(CHECK, words),
         Err(error) => report.wrong(CHECK, &error),
     }
@@ -51,27 +54,48 @@ enum Helper {
     SetuidRoot(PathBuf),
 }
 
-fn helper(programs: &[PathBuf]) -> Helper {
-    for folder in programs {
-        let path = folder.join("fusermount3");
-        let Ok(meta) = fs::metadata(&path) else { continue };
+/// Where fuser looks for it, in its order: by name in all of `PATH`, and where `PATH` often does not lead.
+/// Source: `detect_fusermount_bin` of fuser 0.18.
+fn places(named: Option<&Path>, programs: &[PathBuf]) -> Vec<PathBuf> {
+    const NAMES: [&str; 2] = ["fusermount3", "fusermount"];
+    let in_path = |name: &Path| programs.iter().map(|folder| folder.join(name)).collect::<Vec<_>>();
+    match named {
+        Some(name) if name.parent() == Some(Path::new("")) => in_path(name),
+        Some(path) => vec![path.to_owned()],
+        None => {
+            let known = ["/sbin", "/bin"].iter().flat_map(|folder| NAMES.map(|name| Path::new(folder).join(name)));
+            NAMES.iter().flat_map(|name| in_path(Path::new(name))).chain(known).collect()
+        }
+    }
+}
+
+/// The first that can be run.
+fn helper(places: &[PathBuf]) -> Helper {
+    for path in places {
+        let Ok(meta) = fs::metadata(path) else { continue };
         if meta.is_file() && meta.permissions().mode() & 0o111 != 0 {
             let setuid = meta.uid() == 0 && meta.permissions().mode() & 0o4000 != 0;
-            return if setuid { Helper::SetuidRoot(path) } else { Helper::Plain(path) };
+            return if setuid { Helper::SetuidRoot(path.clone()) } else { Helper::Plain(path.clone()) };
         }
     }
     Helper::Missing
 }
 
-fn judge_helper(helper: Helper, uid: u32) -> Result<String> {
-    match helper {
+fn judge_helper(helper: Helper, named: Option<&Path>, uid: u32) -> Result<String> {
+    match (helper, named) {
         _ if uid == 0 => Ok("/dev/fuse opens; root needs no fusermount3".to_owned()),
-        Helper::SetuidRoot(path) => Ok(format!("/dev/fuse opens, {} is setuid root", path.display())),
-        Helper::Plain(path) => Err(Error::new(ErrorKind::Refused, "is not setuid root, so only root can mount")
-            .advise(format!("sudo chown root {0} && sudo chmod 4755 {0}", path.display()))
+        (Helper::SetuidRoot(path), _) => Ok(format!("/dev/fuse opens, {} is setuid root", path.display())),
+        (Helper::Plain(path), _) => Err(Error::new(ErrorKind::Refused, "is not setuid root, so only root can mount")
+            .advise(format!("sudo chown root {0} && sudo chmod 4755 {0}", quoted(&path)))
             .about(path.display())),
-        Helper::Missing => {
-            Err(Error::not_found("no fusermount3 in PATH, so only root can mount").advise("sudo apt install fuse3"))
+        (Helper::Missing, Some(named)) => {
+            Err(Error::not_found("cannot be run, so only root can mount; FUSERMOUNT_PATH names it")
+                .advise("unset FUSERMOUNT_PATH")
+                .about(named.display()))
+        }
+        (Helper::Missing, None) => {
+            let message = "no fusermount3 in PATH, /sbin or /bin, so only root can mount";
+            Err(Error::not_found(message).advise("sudo apt install fuse3"))
         }
     }
 }
@@ -83,7 +107,7 @@ fn allows_others(text: &str) -> bool {
 
 fn not_allowed(path: &Path) -> Error {
     Error::new(ErrorKind::Refused, "has no line user_allow_other, so --allow-other is for root alone")
-        .advise(format!("echo user_allow_other | sudo tee -a {}", path.display()))
+        .advise(format!("echo user_allow_other | sudo tee -a {}", quoted(path)))
         .about(path.display())
 }
 
@@ -115,17 +139,37 @@ mod tests {
     }
 
     #[test]
+    fn the_helper_is_looked_for_where_the_mount_looks() {
+        let programs = ["/usr/bin", "/opt/bin"].map(PathBuf::from);
+        let found = |named: Option<&str>| {
+            let places = places(named.map(Path::new), &programs);
+            places.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let usual = "/usr/bin/fusermount3 /opt/bin/fusermount3 /usr/bin/fusermount /opt/bin/fusermount \
+                     /sbin/fusermount3 /sbin/fusermount /bin/fusermount3 /bin/fusermount";
+        assert_eq!(found(None), usual);
+        assert_eq!(found(Some("/x/fm")), "/x/fm");
+        assert_eq!(found(Some("fm")), "/usr/bin/fm /opt/bin/fm");
+    }
+
+    #[test]
     fn everybody_but_root_needs_a_setuid_helper() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let programs = [PathBuf::from("/nonexistent"), folder.path().to_owned()];
         let program = folder.path().join("fusermount3");
-        assert_eq!(helper(&programs), Helper::Missing);
+        let places = [PathBuf::from("/nonexistent/fusermount3"), program.clone()];
+        assert_eq!(helper(&places), Helper::Missing);
         fs::write(&program, "").expect("it is ours");
-        assert_eq!(helper(&programs), Helper::Missing, "it cannot be run");
+        assert_eq!(helper(&places), Helper::Missing, "it cannot be run");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
-        assert_eq!(helper(&programs), Helper::Plain(program.clone()));
-        assert!(judge_helper(Helper::Plain(program.clone()), 1000).is_err_and(|e| e.to_string().contains("4755")));
-        assert!(judge_helper(Helper::Missing, 1000).is_err_and(|e| e.to_string().contains("apt install fuse3")));
-        assert!(judge_helper(Helper::SetuidRoot(program), 1000).is_ok() && judge_helper(Helper::Missing, 0).is_ok());
+        assert_eq!(helper(&places), Helper::Plain(program.clone()));
+        let judge = |helper: Helper, named: Option<&str>, uid| {
+            judge_helper(helper, named.map(Path::new), uid).map_err(|error| error.to_string())
+        };
+        assert!(judge(Helper::Plain(program.clone()), None, 1000).is_err_and(|text| text.contains("4755")));
+        assert!(judge(Helper::Missing, None, 1000).is_err_and(|text| text.contains("apt install fuse3")));
+        assert!(
+            judge(Helper::Missing, Some("/x/fm"), 1000).is_err_and(|text| text.starts_with("/x/fm: cannot be run"))
+        );
+        assert!(judge(Helper::SetuidRoot(program), None, 1000).is_ok() && judge(Helper::Missing, None, 0).is_ok());
     }
 }
