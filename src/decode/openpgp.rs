@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 pub use crate::decode::openpgp::head::{HEAD_BYTES, MessageRecipient, recipients};
 pub(crate) use crate::decode::openpgp::key_file::{blocks, content};
-pub use crate::decode::openpgp::keys::{KeyHint, Passphrase, SecretKeys};
+pub use crate::decode::openpgp::keys::{FromFile, KeyHint, Passphrase, SecretKeys};
 pub use crate::decode::openpgp::message::decrypt;
 pub use crate::decode::openpgp::recipients::{KeyName, Recipient, certificates, from_packets, named_in, to_packets};
 pub use crate::decode::openpgp::survey::{KeyRole, Secret, SurveyedKey, survey};

@@ -52,30 +52,48 @@ impl Keyring {
 
     /// A new secret key without a passphrase, in a file below `folder`.
     pub fn new_secret_key(&self, folder: &Path) -> PathBuf {
-        self.secret_key_of("never", folder)
+        self.secret_key_of("", "never", &["never"], folder)
     }
 
     /// The same, whose year of validity has passed.
     pub fn expired_secret_key(&self, folder: &Path) -> PathBuf {
-        self.secret_key_of("1y", folder)
+        self.secret_key_of("", "1y", &["1y"], folder)
     }
 
-    fn secret_key_of(&self, validity: &str, folder: &Path) -> PathBuf {
+    /// One with an encryption subkey whose year has passed, and its successor.
+    pub fn renewed_secret_key(&self, folder: &Path) -> PathBuf {
+        self.secret_key_of("", "never", &["1y", "never"], folder)
+    }
+
+    /// One that decrypts nothing.
+    pub fn signing_secret_key(&self, folder: &Path) -> PathBuf {
+        self.secret_key_of("", "never", &[], folder)
+    }
+
+    /// One behind a passphrase that is nowhere written.
+    pub fn locked_secret_key(&self, folder: &Path) -> PathBuf {
+        self.secret_key_of("not to be had", "never", &["never"], folder)
+    }
+
+    /// With an encryption subkey for each of `subkeys`, its validity.
+    fn secret_key_of(&self, passphrase: &str, validity: &str, subkeys: &[&str], folder: &Path) -> PathBuf {
         let made = "20150101T000000!";
-        let generate = ["--pinentry-mode", "loopback", "--passphrase", "", "--quick-gen-key", "other@example.org"];
+        let unasked = ["--pinentry-mode", "loopback", "--passphrase", passphrase];
         let mut gpg = self.gpg();
-        run(gpg.args(["--faked-system-time", made]).args(generate).args(["rsa2048", "default", validity]));
+        let generate = ["--quick-gen-key", "other@example.org", "rsa2048", "default", validity];
+        run(gpg.args(["--faked-system-time", made]).args(unasked).args(generate));
         // GnuPG 2.2 gives a key made by algorithm no encryption subkey.
         let listed = run(self.gpg().args(["--with-colons", "--list-keys"]));
         let listed = String::from_utf8(listed.stdout).expect("UTF-8");
         let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).expect("a fingerprint");
         let fingerprint = fingerprint.trim_matches(':').to_owned();
-        let subkey =
-            ["--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-key", &fingerprint, "rsa2048", "encr"];
-        run(self.gpg().args(["--faked-system-time", made]).args(subkey).arg(validity));
+        for validity in subkeys {
+            let subkey = ["--quick-add-key", &fingerprint, "rsa2048", "encr", validity];
+            run(self.gpg().args(["--faked-system-time", made]).args(unasked).args(subkey));
+        }
         let file = folder.join("other-secret.asc");
-        let export = ["--pinentry-mode", "loopback", "--passphrase", "", "--armor", "--export-secret-keys"];
-        fs::write(&file, run(self.gpg().args(export)).stdout).expect("a file can be made");
+        fs::write(&file, run(self.gpg().args(unasked).args(["--armor", "--export-secret-keys"])).stdout)
+            .expect("a file can be made");
         file
     }
 

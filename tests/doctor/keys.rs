@@ -63,9 +63,50 @@ fn an_expired_certificate_is_a_note() {
     visit.assert_said(
         "note",
         "key",
-        &["other-secret.asc: its certificate expired on 2016-01-01", "decrypts all the same"],
+        &["other-secret.asc: certificate ", " expired on 2016-01-01", "decrypts all the same"],
     );
     visit.assert_said("ok", "key", &["(not locked)"]);
+}
+
+#[test]
+fn a_certificate_whose_old_subkey_has_a_successor_is_valid() {
+    let home = Home::new();
+    let key = Keyring::empty().renewed_secret_key(&home.path(""));
+    private(&key);
+    let visit = with_keys(&home, &[option("--secret-key", &key)]);
+    visit.assert_said("ok", "key", &["(not locked), "]);
+    assert!(visit.said("note", "key").is_empty(), "{visit}");
+}
+
+/// What a mount takes for a warning beside a key that opens, and what stops it.
+#[test]
+fn a_key_that_cannot_be_used_is_wrong_only_where_the_mount_cannot_do_without() {
+    let home = Home::new();
+    let made = small_package();
+    let (signing, locked) = (home.path("signing"), home.path("locked"));
+    for folder in [&signing, &locked] {
+        fs::create_dir(folder).expect("it is ours");
+    }
+    let signing = Keyring::empty().signing_secret_key(&signing);
+    let locked = Keyring::empty().locked_secret_key(&locked);
+    private(&signing);
+    private(&locked);
+    let passphrase = option("--passphrase-file", &made.passphrase_file);
+    let with = |files: &[&Path]| {
+        let keys: Vec<_> = files.iter().map(|file| option("--secret-key", file)).collect();
+        with_keys(&home, &[&keys[..], std::slice::from_ref(&passphrase)].concat())
+    };
+    let visit = with(&[&signing, &locked, &made.secret_key]);
+    assert_eq!(visit.code, Some(0), "{visit}");
+    let said = visit.said("warn", "key");
+    assert_eq!(said.len(), 2, "{visit}");
+    assert!(said[0].contains("only keys that sign") && said[0].contains("a mount does without it"), "{visit}");
+    assert!(said[1].contains("wrong passphrase for key "), "{visit}");
+    assert!(with(&[&signing, &locked]).said("wrong", "key").len() == 2);
+    let public = made.secret_key.with_file_name("master-public.asc");
+    let visit = with(&[&signing, &public, &made.secret_key]);
+    assert!(visit.only("wrong", "key").contains("holds no secret key"), "{visit}");
+    assert!(visit.only("warn", "key").contains("only keys that sign"), "{visit}");
 }
 
 #[test]
@@ -140,13 +181,13 @@ fn a_passphrase_command_is_run_once_for_all_files() {
 fn a_key_file_that_others_can_read_is_a_warning() {
     let home = Home::new();
     let made = small_package();
-    let copy = home.path("open.asc");
+    let copy = home.path("czar's key.asc");
     fs::copy(&made.secret_key, &copy).expect("it can be read");
     fs::set_permissions(&copy, Permissions::from_mode(0o644)).expect("it is ours");
     let passphrase = option("--passphrase-file", &made.passphrase_file);
     let visit = with_keys(&home, &[option("--secret-key", &copy), passphrase]);
     assert_eq!(visit.code, Some(0), "{visit}");
-    let remedy = format!("chmod 600 {}", copy.display());
+    let remedy = format!("chmod 600 '{}'", copy.display().to_string().replace('\'', r"'\''"));
     visit.assert_said("warn", "key", &["others can read it (mode 0644)", &remedy]);
 }
 

@@ -74,11 +74,27 @@ impl SecretKeys {
         files: &[PathBuf],
         passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>,
     ) -> Result<SecretKeys> {
-        let mut loading = Loading { keys: Keys::default(), known: Vec::new(), failures: Vec::new() };
+        let (mut loading, mut failures) = (Loading::default(), Vec::new());
         for file in files {
-            loading.file(file, passphrase).map_err(|error| error.about(file.display()))?;
+            failures.append(&mut loading.file(file, passphrase)?.failures);
         }
-        loading.finish().map(|keys| SecretKeys(Arc::new(keys)))
+        if loading.keys.unlocked.is_empty()
+            && let Some(first) = failures.first()
+        {
+            return Err(first.clone());
+        }
+        loading.keys.warnings = failures.iter().map(Error::to_string).collect();
+        Ok(SecretKeys(Arc::new(loading.keys)))
+    }
+
+    /// As `load`, but goes on where that ends: also says what became of each file, with the errors that end it.
+    pub fn load_each(
+        files: &[PathBuf],
+        passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>,
+    ) -> (SecretKeys, Vec<Result<FromFile>>) {
+        let mut loading = Loading::default();
+        let each = files.iter().map(|file| loading.file(file, passphrase)).collect();
+        (SecretKeys(Arc::new(loading.keys)), each)
     }
 
     /// Whether nothing can be decrypted.
@@ -134,20 +150,42 @@ impl fmt::Debug for SecretKeys {
     }
 }
 
+/// What became of a key file.
+#[derive(Debug, Default)]
+pub struct FromFile {
+    /// The ids of its keys that decrypt, by an earlier file perhaps; 16 hex digits each.
+    pub opened: BTreeSet<String>,
+    /// Why others of its keys do not: of no matter as long as any key of any file does.
+    pub failures: Vec<Error>,
+}
+
+#[derive(Default)]
 struct Loading {
     keys: Keys,
     known: Vec<Password>,
-    failures: Vec<Error>,
 }
 
 impl Loading {
-    fn file(&mut self, file: &Path, passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>) -> Result<()> {
+    fn file(
+        &mut self,
+        file: &Path,
+        passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>,
+    ) -> Result<FromFile> {
+        self.keys_of(file, passphrase).map_err(|error| error.about(file.display()))
+    }
+
+    fn keys_of(
+        &mut self,
+        file: &Path,
+        passphrase: &mut dyn FnMut(&KeyHint) -> Result<Option<Passphrase>>,
+    ) -> Result<FromFile> {
+        let mut from = FromFile::default();
         let found = found_keys(&content(file)?)?;
         if !found.iter().any(|key| key.secret.is_some()) {
             return Err(Error::usage("holds no secret key").advise("export one with gpg --export-secret-keys"));
         }
         if !found.iter().any(Found::for_encryption) {
-            self.failures.push(Error::usage("holds no key that decrypts, only keys that sign").about(file.display()));
+            from.failures.push(Error::usage("holds no key that decrypts, only keys that sign").about(file.display()));
         }
         for key in found.into_iter().filter(Found::for_encryption) {
             let id = key.public.keyid();
@@ -155,15 +193,18 @@ impl Loading {
                 let (public, primary) = (key.public.clone(), key.primary.clone());
                 self.keys.recipients.push(Recipient { key: public, primary, user_id: key.user_id.clone() });
             }
-            if self.keys.unlocked.iter().any(|pair| pair.public().keyid() == id) {
-                continue;
+            if !self.keys.unlocked.iter().any(|pair| pair.public().keyid() == id) {
+                match self.unlocked(key, file, passphrase)? {
+                    Ok(pair) => self.keys.unlocked.push(pair),
+                    Err(failure) => {
+                        from.failures.push(failure.about(file.display()));
+                        continue;
+                    }
+                }
             }
-            match self.unlocked(key, file, passphrase)? {
-                Ok(pair) => self.keys.unlocked.push(pair),
-                Err(failure) => self.failures.push(failure.about(file.display())),
-            }
+            from.opened.insert(id.to_string());
         }
-        Ok(())
+        Ok(from)
     }
 
     /// The key ready for use, or why it is not; the outer error is the passphrase callback's.
@@ -228,17 +269,6 @@ impl Loading {
             None => Error::new(ErrorKind::NoSecretKey, format!("key {id} is locked")).advise(GIVE_PASSPHRASE),
         };
         Ok(Err(failure))
-    }
-
-    fn finish(self) -> Result<Keys> {
-        let Loading { mut keys, failures, .. } = self;
-        if keys.unlocked.is_empty()
-            && let Some(first) = failures.first()
-        {
-            return Err(first.clone());
-        }
-        keys.warnings = failures.iter().map(Error::to_string).collect();
-        Ok(keys)
     }
 }
 

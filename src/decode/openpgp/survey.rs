@@ -12,8 +12,8 @@ use crate::error::Result;
 /// One key packet of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SurveyedKey {
-    /// Upper-case hex digits.
-    pub fingerprint: String,
+    /// Fingerprint of its certificate's primary key, upper-case hex digits.
+    pub certificate: String,
     /// 16 hex digits.
     pub key_id: String,
     pub role: KeyRole,
@@ -54,7 +54,7 @@ fn surveyed(found: &Found) -> SurveyedKey {
         _ => Secret::Missing,
     };
     SurveyedKey {
-        fingerprint: found.public.fingerprint().to_string(),
+        certificate: found.primary.fingerprint().to_string(),
         key_id: found.public.keyid().to_string(),
         role: if found.for_encryption() { KeyRole::Encryption } else { KeyRole::Other },
         secret,
