@@ -5,7 +5,7 @@
 //! hold names of objects, keys and folders; no secret, nothing of learners.
 //!
 //! ```text
-//! settings ─► fuse ─► source ─► clock ─► passphrase, keys ─► cache, disk, swap, tallies ─► mounts, locate
+//! settings ─► fuse ─► source ─► clock ─► passphrase, keys ─► cache, disk, tallies, room ─► swap, mounts, locate
 //! ```
 
 mod buckets;
@@ -21,6 +21,7 @@ mod mounts;
 mod passphrase;
 mod profile;
 mod recipients;
+mod room;
 mod settings;
 mod source;
 mod swap;
@@ -137,8 +138,9 @@ impl<'a> Report<'a> {
     }
 
     fn say(&mut self, level: Level, check: &'static str, text: String) {
-        // Other programs' messages may have line ends in them.
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Other programs' messages may have line ends in them; a path may have several spaces.
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let text = lines.collect::<Vec<_>>().join(" ");
         (self.tell)(&Finding { level, check, text });
     }
 }
@@ -153,13 +155,16 @@ pub fn examine(case: &Case<'_>, ask: Ask<'_>, report: &mut Report<'_>) {
     for stock in &stocks {
         recipients::check(stock, &keys, report);
     }
-    let mut points = Vec::new();
+    let (mut rooms, mut points) = (Vec::new(), Vec::new());
     for stock in &stocks {
-        let folder = case.settings.cache_dir(&stock.org);
-        points.extend(cache::check(case, &folder, &keys, report));
-        disk::check(case, &folder, report);
+        if let Some(cache) = cache::check(case, &stock.org, &keys, report) {
+            rooms.push(cache.room);
+            points.extend(cache.mounted_on);
+        }
+        disk::check(case, &case.settings.cache_dir(&stock.org), report);
         tallies::check(case, stock, report);
     }
+    room::check(case.settings.cache_bytes, &rooms, report);
     swap::check(case, report);
     mounts::check(case, report);
     locate::check(case, &points, report);

@@ -1,4 +1,4 @@
-//! An organisation's cache folder: ours alone, who owns it, and has its disk the room that it was promised.
+//! An organisation's cache folder: ours alone, who owns it, and can its key be opened.
 
 use std::ffi::CString;
 use std::fs;
@@ -9,110 +9,129 @@ use std::path::{Path, PathBuf};
 
 use crate::control::status::{Status, size};
 use crate::control::{self, Reply, Request};
+use crate::decode::openpgp;
+use crate::doctor::disk::mount_of;
 use crate::doctor::keys::{Given, Keys};
-use crate::doctor::{Case, Report, recipients};
+use crate::doctor::room::{Room, existing};
+use crate::doctor::{Case, Machine, Report, recipients};
 use crate::error::{Error, ErrorKind, Result};
+use crate::shell::quoted;
 use crate::volume::KEY_FILE;
 
-const CHECK: &str = "cache folder";
+pub const CHECK: &str = "cache folder";
+const ANOTHER: &str = "give another --cache-dir";
 
-/// Looks at one folder; returns where it is mounted.
-pub fn check(case: &Case<'_>, folder: &Path, keys: &Keys, report: &mut Report<'_>) -> Option<PathBuf> {
-    let state = match state(folder, case.environment.uid) {
-        Ok(state) => state,
+/// A folder that can be used.
+pub struct Cache {
+    pub room: Room,
+    pub mounted_on: Option<PathBuf>,
+}
+
+/// None where there is, or would be, none.
+pub fn check(case: &Case<'_>, org: &str, keys: &Keys, report: &mut Report<'_>) -> Option<Cache> {
+    let folder = case.settings.cache_dir(org);
+    let there = match state(case.machine, &folder, case.environment.uid) {
+        Ok(State::Missing) => "not there yet, can be made".to_owned(),
+        Ok(State::Ours { mode }) => format!("{mode:04o}"),
         Err(error) => {
             report.wrong(CHECK, &error.about(folder.display()));
             return None;
         }
     };
-    let used = if state == State::Missing { 0 } else { disk_bytes(folder) };
-    let limit = case.settings.cache_bytes;
-    let free = free_bytes(existing(folder)).ok();
-    let room = free.map_or_else(|| "free space unknown".to_owned(), |free| format!("{} free", size(free)));
-    let there = if state == State::Missing { "not there yet, can be made" } else { "0700" };
-    report.ok(CHECK, format!("{}, {there}, {} of {}, {room}", folder.display(), size(used), size(limit)));
-    if let Some(free) = free
-        && free < limit.saturating_sub(used)
-    {
-        let (free, more, fits) = (size(free), size(limit - used), whole_mib(used + free / 10 * 9));
-        report.warn(CHECK, format!("its disk has {free} free, but it may grow by {more}: --cache-size {fits}"));
+    let room = Room::of(&folder);
+    let (used, limit) = (size(room.used_bytes), size(case.settings.cache_bytes));
+    report.ok(CHECK, format!("{}, {there}, {used} of {limit}, {room}", folder.display()));
+    if keys.given == Given::Some {
+        tell_key(org, &folder, keys, report);
     }
-    let key = folder.join(KEY_FILE);
-    if keys.given == Given::Some && key.exists() {
-        recipients::tell(&key.display().to_string(), fs::read(&key).map_err(Error::from), keys, report);
-    }
-    tell_owner(case, folder, report)
+    Some(Cache { room, mounted_on: tell_owner(case, &folder, report) })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Missing,
-    Ours,
+    /// Permission bits.
+    Ours {
+        mode: u32,
+    },
 }
 
-/// Errors: `Usage` with the command that mends it.
-fn state(folder: &Path, uid: u32) -> Result<State> {
+/// Errors: `Usage` or `Refused`, with what mends it.
+fn state(machine: &Machine, folder: &Path, uid: u32) -> Result<State> {
     let meta = match fs::metadata(folder) {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = existing(folder);
-            return match may_write(parent) {
-                true => Ok(State::Missing),
-                false => {
-                    Err(Error::new(ErrorKind::Refused, format!("cannot be made: {} is not yours", parent.display()))
-                        .advise("give another --cache-dir"))
+            return match obstacle(parent, libc::W_OK | libc::X_OK) {
+                None => Ok(State::Missing),
+                Some(Obstacle::ReadOnlyDisk) => Err(read_only(machine, parent)),
+                Some(Obstacle::Rights) => {
+                    let message = format!("cannot be made: you may not write to {}", parent.display());
+                    Err(Error::new(ErrorKind::Refused, message).advise(ANOTHER))
                 }
             };
         }
         Err(error) => return Err(Error::usage("cannot be looked at").caused_by(error)),
     };
     if !meta.is_dir() {
-        return Err(Error::usage("is not a folder").advise("give another --cache-dir"));
+        return Err(Error::usage("is not a folder").advise(ANOTHER));
     }
-    control::check_private(folder, &meta, uid).map(|()| State::Ours)
-}
-
-/// The nearest folder above that is there.
-pub fn existing(folder: &Path) -> &Path {
-    folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"))
-}
-
-fn may_write(folder: &Path) -> bool {
-    // SAFETY: the path ends in NUL and outlives the call.
-    c_path(folder).is_ok_and(|path| unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) } == 0)
-}
-
-/// What the files of a folder take on its disk; those that go meanwhile count as nothing.
-fn disk_bytes(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let bytes = entries.map(|entry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => disk_bytes(&entry.path()),
-        Ok(meta) => meta.blocks() * 512,
-        Err(_) => 0,
-    });
-    bytes.sum()
-}
-
-/// Bytes that this user may still write there.
-fn free_bytes(path: &Path) -> Result<u64> {
-    let path = c_path(path)?;
-    // SAFETY: all zeros is a valid statvfs, the path ends in NUL, and both outlive the call.
-    let answer = unsafe {
-        let mut answer: libc::statvfs = std::mem::zeroed();
-        if libc::statvfs(path.as_ptr(), &raw mut answer) != 0 {
-            return Err(io::Error::last_os_error().into());
+    control::check_private(folder, &meta, uid)?;
+    let mode = meta.mode() & 0o7777;
+    match obstacle(folder, libc::R_OK | libc::W_OK | libc::X_OK) {
+        None => Ok(State::Ours { mode }),
+        Some(Obstacle::ReadOnlyDisk) => Err(read_only(machine, folder)),
+        Some(Obstacle::Rights) => {
+            let closed = mode & 0o700 != 0o700;
+            let remedy = if closed { format!("chmod 700 {}", quoted(folder)) } else { ANOTHER.to_owned() };
+            let message = format!("may not be read and written by you (mode {mode:04o})");
+            Err(Error::new(ErrorKind::Refused, message).advise(remedy))
         }
-        answer
+    }
+}
+
+/// What keeps us from using a folder as we must.
+enum Obstacle {
+    ReadOnlyDisk,
+    Rights,
+}
+
+/// `wanted` as access(2) takes it.
+fn obstacle(folder: &Path, wanted: libc::c_int) -> Option<Obstacle> {
+    let path = CString::new(folder.as_os_str().as_bytes()).ok()?;
+    // SAFETY: the path ends in NUL and outlives the call.
+    if unsafe { libc::access(path.as_ptr(), wanted) } == 0 {
+        return None;
+    }
+    match io::Error::last_os_error().kind() {
+        io::ErrorKind::ReadOnlyFilesystem => Some(Obstacle::ReadOnlyDisk),
+        _ => Some(Obstacle::Rights),
+    }
+}
+
+fn read_only(machine: &Machine, folder: &Path) -> Error {
+    let point = mount_of(machine, folder).map_or_else(|| folder.to_owned(), |mounted| mounted.point);
+    let remedy = format!("see why with: sudo dmesg, then: sudo mount -o remount,rw {}, or {ANOTHER}", quoted(point));
+    Error::new(ErrorKind::Refused, "cannot be written: its disk is read-only").advise(remedy)
+}
+
+/// The key file of the cache, as a mount opens it.
+fn tell_key(org: &str, folder: &Path, keys: &Keys, report: &mut Report<'_>) {
+    let path = folder.join(KEY_FILE);
+    let wrapped = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        wrapped => wrapped.map_err(Error::from),
     };
-    Ok(answer.f_bavail.saturating_mul(answer.f_frsize))
-}
-
-fn c_path(path: &Path) -> Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::usage("a path holds no NUL"))
-}
-
-fn whole_mib(bytes: u64) -> String {
-    format!("{}MiB", (bytes >> 20).max(1))
+    let opened = wrapped.clone().and_then(|wrapped| openpgp::unwrap(&keys.secret, &wrapped));
+    match opened.err().map(|error| error.kind()) {
+        Some(ErrorKind::Corrupt | ErrorKind::Unsupported) => {
+            let command = format!("edxfs purge --org {} --cache-dir {}", quoted(org), quoted(folder));
+            let error = Error::corrupt("is damaged, so nothing in this cache can be read any more");
+            let error = error.advise(format!("destroy the cache, which is made anew: {command}"));
+            report.wrong(CHECK, &error.about(path.display()));
+        }
+        _ => recipients::tell(&path.display().to_string(), wrapped, keys, report),
+    }
 }
 
 /// Asks whoever serves the folder; a mount that runs is as it should be.
@@ -182,8 +201,9 @@ mod tests {
         let uid = fs::metadata(base.path()).expect("it is there").uid();
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         fs::set_permissions(base.path(), private).expect("it is ours");
+        let state = |folder: &Path, uid| state(&Machine::this(), folder, uid);
         assert_eq!(state(&base.path().join("a/b"), uid).expect("it can be made"), State::Missing);
-        assert_eq!(state(base.path(), uid).expect("it is private"), State::Ours);
+        assert_eq!(state(base.path(), uid).expect("it is private"), State::Ours { mode: 0o700 });
         assert!(state(base.path(), uid + 1).is_err_and(|error| error.to_string().contains("belongs to user")));
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(base.path(), open).expect("it is ours");

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::doctor::cache::existing;
+use crate::doctor::room::existing;
 use crate::doctor::{Case, Machine, Report};
 use crate::fuse::Mounted;
 
@@ -43,12 +43,17 @@ pub fn under_path(machine: &Machine, path: &Path) -> Sealing {
     if has_fscrypt_policy(path) {
         return Sealing::Encrypted("fscrypt");
     }
-    let table = fs::read(machine.proc.join("self/mountinfo")).unwrap_or_default();
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    match holding(&crate::fuse::mount_table(&table), &path) {
-        Some(mounted) => under_mount(machine, mounted),
+    match mount_of(machine, path) {
+        Some(mounted) => under_mount(machine, &mounted),
         None => Sealing::Unknown("it is in no mount table".to_owned()),
     }
+}
+
+/// The mount that a path lies in, links followed.
+pub fn mount_of(machine: &Machine, path: &Path) -> Option<Mounted> {
+    let table = fs::read(machine.proc.join("self/mountinfo")).unwrap_or_default();
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    holding(&crate::fuse::mount_table(&table), &path).cloned()
 }
 
 /// The mount that a path lies in: the longest that leads to it, and of those the last, which covers the others.

@@ -206,3 +206,24 @@ fn a_cache_of_other_keys_is_told() {
     assert_eq!(visit.code, Some(0), "{visit}");
     visit.assert_said("ok", "recipients", &["cache/key.gpg: opens with key "]);
 }
+
+#[test]
+fn a_damaged_key_of_the_cache_is_told_as_such() {
+    let home = Home::new();
+    let made = small_package();
+    let scratch = Mount::start(&quiet(folder_options(&made))).stop();
+    let cache = scratch.path().join("cache");
+    let wrapped = fs::read(cache.join("key.gpg")).expect("it was made");
+    let options = [folder_options(&made), option("--cache-dir", &cache).to_vec()].concat();
+    let mut flipped = wrapped.clone();
+    *flipped.last_mut().expect("it is not empty") ^= 1;
+    for damaged in [&b""[..], b"nothing of ours", &wrapped[..wrapped.len() - 40], &flipped] {
+        fs::write(cache.join("key.gpg"), damaged).expect("it is ours");
+        let visit = home.visit(&options);
+        assert_eq!(visit.code, Some(1), "{visit}");
+        visit.assert_well_but(&["cache folder"]);
+        let remedy =
+            format!("destroy the cache, which is made anew: edxfs purge --org unix --cache-dir {}", cache.display());
+        visit.assert_said("wrong", "cache folder", &["cache/key.gpg: is damaged", &remedy]);
+    }
+}

@@ -1,15 +1,18 @@
 //! The cache folder, whoever has it, mounts that have died, and what the system is set up to do.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::Path;
 use std::process::Command;
 
-use crate::common::{EDXFS, Mount, folder_options, small_package};
+use crate::common::{EDXFS, Mount, folder_options, run, small_package};
 use crate::reading::quiet;
 use crate::site::Disk;
 use crate::visit::{Home, Visit, option};
 
 const DAY: &str = "events/all/2015-03-04.log";
+/// A user without rights.
+const NOBODY: u32 = 65534;
 
 #[test]
 fn a_cache_folder_that_others_can_enter_is_wrong() {
@@ -28,6 +31,50 @@ fn a_cache_folder_that_others_can_enter_is_wrong() {
         0o755,
         "the doctor changes nothing"
     );
+}
+
+#[test]
+fn a_cache_folder_that_cannot_be_written_is_wrong() {
+    let home = Home::new();
+    let cache = home.path("the cache");
+    fs::create_dir(&cache).expect("it is ours");
+    chown(&cache, Some(NOBODY), Some(NOBODY)).expect("root may");
+    let config =
+        home.write("x.toml", &format!("org = 'x'\nfolder = '/nonexistent'\ncache-dir = '{}'\n", cache.display()));
+    for (mode, level, said) in [
+        (0o500, "wrong", format!("may not be read and written by you (mode 0500); chmod 700 '{}'", cache.display())),
+        (0o1700, "ok", format!("{}, 1700, ", cache.display())),
+    ] {
+        fs::set_permissions(&cache, Permissions::from_mode(mode)).expect("it is ours");
+        as_nobody(&home, &config, &[]).assert_said(level, "cache folder", &[&said]);
+    }
+}
+
+#[test]
+fn a_cache_folder_on_a_disk_that_is_read_only_is_wrong() {
+    let disk = Disk::of("8m");
+    let there = disk.path().join("there");
+    DirBuilder::new().mode(0o700).create(&there).expect("it is ours");
+    run(Command::new("mount").args(["-o", "remount,ro"]).arg(disk.path()));
+    for cache in [there, disk.path().join("not/there")] {
+        let options = [folder_options(&small_package()), option("--cache-dir", &cache).to_vec()].concat();
+        let visit = Home::new().visit(&options);
+        assert_eq!(visit.code, Some(1), "{visit}");
+        visit.assert_well_but(&["cache folder"]);
+        let remedy = format!("sudo mount -o remount,rw {}", disk.path().display());
+        visit.assert_said("wrong", "cache folder", &["its disk is read-only", &remedy]);
+    }
+}
+
+#[test]
+fn two_cache_folders_share_the_room_of_their_disk() {
+    let disk = Disk::of("64m");
+    let cache = option("--cache-dir", &disk.path().join("cache"));
+    let more = ["--org", "two", "--cache-size", "40MiB"].map(str::to_owned);
+    let visit = Home::new().visit(&[folder_options(&small_package()), more.to_vec(), cache.to_vec()].concat());
+    let said = visit.only("warn", "cache folder");
+    assert!(said.contains("cache/unix") && said.contains("cache/two"), "{visit}");
+    assert!(said.contains("64.0 MiB free, but they may grow by 80.0 MiB: --cache-size 28MiB"), "{visit}");
 }
 
 #[test]
@@ -98,22 +145,11 @@ fn the_line_for_updatedb_is_printed() {
 #[test]
 fn a_user_learns_what_keeps_fuse_from_working() {
     let home = Home::new();
-    let program = home.path("edxfs");
-    fs::copy(EDXFS, &program).expect("it was just built");
-    fs::create_dir(home.path("bin")).expect("it is ours");
-    let open = || Permissions::from_mode(0o755);
-    for path in [&program, &home.path(""), &home.path("bin")] {
-        fs::set_permissions(path, open()).expect("it is ours");
-    }
     let config = home.write("x.toml", "allow-other = true\norg = 'x'\nfolder = '/nonexistent'\n");
-    fs::set_permissions(&config, open()).expect("it is ours");
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "env", "-i"]);
-    command.arg(format!("HOME={}", home.path("").display())).arg(format!("PATH={}", home.path("bin").display()));
-    let visit = Visit::of(command.arg(&program).args(["doctor", "--config"]).arg(&config));
+    let visit = as_nobody(&home, &config, &["FUSERMOUNT_PATH=/nonexistent/fusermount3"]);
     assert_eq!(visit.code, Some(1), "{visit}");
     let fuse = visit.only("wrong", "fuse");
-    assert!(fuse.contains("chmod 666 /dev/fuse") || fuse.contains("apt install fuse3"), "{visit}");
+    assert!(fuse.contains("chmod 666 /dev/fuse") || fuse.contains("unset FUSERMOUNT_PATH"), "{visit}");
     let allowed =
         fs::read_to_string("/etc/fuse.conf").is_ok_and(|text| text.lines().any(|line| line == "user_allow_other"));
     match allowed {
@@ -122,4 +158,19 @@ fn a_user_learns_what_keeps_fuse_from_working() {
     }
     visit.assert_said("wrong", "folder", &["/nonexistent"]);
     visit.assert_said("wrong", "cache folder", &["cannot be made", "--cache-dir"]);
+}
+
+/// A visit of a user without rights, who has no program in PATH.
+fn as_nobody(home: &Home, config: &Path, environment: &[&str]) -> Visit {
+    let (program, programs) = (home.path("edxfs"), home.path("bin"));
+    fs::copy(EDXFS, &program).expect("it was just built");
+    fs::create_dir_all(&programs).expect("it is ours");
+    for path in [&program, &home.path(""), &programs, config] {
+        fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
+    }
+    let mut command = Command::new("setpriv");
+    let user = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")];
+    command.args(user).args(["--clear-groups", "env", "-i"]).args(environment);
+    command.arg(format!("HOME={}", home.path("").display())).arg(format!("PATH={}", programs.display()));
+    Visit::of(command.arg(&program).args(["doctor", "--config"]).arg(config))
 }

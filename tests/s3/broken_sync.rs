@@ -63,12 +63,17 @@ fn original(synced: &Synced) -> PathBuf {
     synced.dir().with_file_name("big")
 }
 
+/// Unfinished files.
+fn parts(dir: &Path) -> Vec<String> {
+    files_below(dir).into_iter().filter(|name| name.ends_with(".part")).collect()
+}
+
 /// The one unfinished file there is.
 fn part(dir: &Path) -> Option<PathBuf> {
     if !dir.exists() {
         return None;
     }
-    let parts: Vec<_> = files_below(dir).into_iter().filter(|name| name.ends_with(".part")).collect();
+    let parts = parts(dir);
     assert!(parts.len() < 9, "{parts:?}");
     parts.into_iter().find(|name| name.contains(BIG)).map(|name| dir.join(name))
 }
@@ -209,6 +214,7 @@ fn what_cannot_be_had_is_named_and_the_others_go_on() {
     fs::create_dir_all(&day).unwrap();
     let (code, message) = synced.sync(&[]);
     assert_eq!((code, message.lines().count()), (Some(1), 3), "{message}");
+    assert_eq!(parts(&synced.dir()), [""; 0], "nothing came of what was refused");
     for (subject, what) in [
         (format!("{SNAPSHOTS}/{zip}"), "archived storage class; restore it first"),
         (format!("{EVENTS}/{denied}"), "access denied"),
@@ -248,6 +254,23 @@ fn a_source_that_goes_away_ends_it_before_every_object_has_been_tried() {
     assert!(message.contains("overloaded"), "{message}");
     let asked: std::collections::BTreeSet<_> = synced.gets().into_iter().map(|get| get.key).collect();
     assert!(asked.len() < 30, "{asked:?}");
+}
+
+/// A session of the environment, which nobody renews.
+#[test]
+fn credentials_that_end_half_way_end_it_with_one_error() {
+    let synced = Synced::new();
+    let expected = expected(&synced.site);
+    synced.site.answer_gets(None, |count| if count < 3 { Reply::Pass } else { Reply::Status(400, "ExpiredToken") });
+    let (code, message) = synced.sync(&[]);
+    assert_eq!((code, message.lines().count()), (Some(1), 1), "{message}");
+    assert!(message.contains("the session has expired: log in again"), "{message}");
+    let asked: std::collections::BTreeSet<_> = synced.gets().into_iter().map(|get| get.key).collect();
+    assert!(asked.len() < 30, "{asked:?}");
+    assert_eq!(parts(&synced.dir()), [""; 0], "nothing came of what was refused");
+    synced.site.answer_gets(None, |_| Reply::Pass);
+    synced.fetched(&[]);
+    assert_complete(&synced.dir(), &expected);
 }
 
 #[test]

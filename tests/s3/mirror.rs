@@ -1,12 +1,14 @@
 //! `edxfs sync`: what it fetches, and what it leaves in the folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use edxfs::demo::bucket::{Operation, Request, Server};
+use edxfs::source::Source;
+use edxfs::source::folder::FolderSource;
 
 use crate::common::{EDXFS, Mount, folder_options, key_options, run};
 use crate::injury::noise;
@@ -271,6 +273,10 @@ fn folders_and_files_may_be_links_to_another_disk<S: S3Server>() {
     for (key, original) in &expected {
         assert!(fs::read(synced.file(key)).unwrap() == fs::read(original).unwrap(), "{key} differs");
     }
+    let listed: Vec<_> = FolderSource::new(&synced.dir()).unwrap().list().unwrap();
+    let listed: BTreeSet<_> = listed.iter().map(|object| object.id.key.as_str()).collect();
+    let missing: Vec<_> = expected.keys().filter(|key| !listed.contains(key.as_str())).collect();
+    assert!(missing.is_empty(), "--folder does not show {missing:?}");
 }
 
 fn several_organisations_share_a_mirror<S: S3Server>() {
