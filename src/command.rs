@@ -172,6 +172,7 @@ fn exit_code(kind: ErrorKind) -> u8 {
         | ErrorKind::Corrupt
         | ErrorKind::Unsupported
         | ErrorKind::Refused
+        | ErrorKind::NoCredentials
         | ErrorKind::Archived
         | ErrorKind::CacheFull
         | ErrorKind::NotReproducible

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The source refuses access (HTTP 403, EACCES).
     Refused,
+    /// The source refuses whoever asks, whatever for: no credentials, or such as it does not know or that have ended.
+    NoCredentials,
     /// The object lies in an archived storage class.
     Archived,
     /// The source cannot be reached after retries.

@@ -42,7 +42,7 @@ use crate::source::{ObjectKey, Source};
 const LOCK_NAME: &str = ".edxfs-sync.lock";
 /// Listings of one sync: objects that change while they are fetched are looked up anew.
 const LISTINGS: usize = 3;
-/// Objects in a row that cannot be had because the source is away, until none is tried any more.
+/// Objects that cannot be had for a reason that meets them all, until none is tried any more.
 const PATIENCE: usize = 2 * THREADS;
 /// How soon a wish to stop is noticed.
 const ATTENTION: Duration = Duration::from_millis(100);
@@ -103,8 +103,8 @@ impl Mirror {
     /// Fetches what the folder lacks; `show` is told how far it is, what was there at its beginning not counted, and
     /// `stop` is asked all the time.
     ///
-    /// Errors: those of the listings; `Unreachable` or `TimedOut` if the source goes away; `CacheFull` for a full disk;
-    /// `Interrupted` when stopped. What was fetched by then stays.
+    /// Errors: those of the listings; `Unreachable` or `TimedOut` if the source goes away, `NoCredentials` if it
+    /// takes ours no longer; `CacheFull` for a full disk; `Interrupted` when stopped. What was fetched by then stays.
     pub fn sync(&mut self, origins: &[Origin], show: &dyn Fn(Progress), stop: &dyn Fn() -> bool) -> Result<Synced> {
         let mut run = Run { mirror: self, show, stop, progress: Progress::default(), synced: Synced::default() };
         let ended = run.rounds(origins);
@@ -163,7 +163,7 @@ impl Run<'_> {
     fn fetch(&mut self, jobs: Vec<Job>) -> Result<Vec<ObjectKey>> {
         self.progress.total_objects += jobs.len() as u64;
         self.progress.total_bytes += jobs.iter().map(|job| job.object.id.bytes).sum::<u64>();
-        let (mut left, mut away, mut changed) = (jobs.len(), 0, Vec::new());
+        let (mut left, mut setbacks, mut changed) = (jobs.len(), Setbacks::default(), Vec::new());
         let crew = Crew::start(&self.mirror.ground, jobs)?;
         while left > 0 {
             (self.show)(self.progress);
@@ -176,16 +176,19 @@ impl Run<'_> {
                 Some(Event::Fetched(bytes)) => {
                     self.progress.done_bytes += bytes;
                     self.synced.fetched_bytes += bytes;
-                    away = 0;
+                    setbacks.away = 0;
                 }
                 Some(Event::Ended(job, Ok(entry))) => {
                     self.mirror.record.put(&job.key, entry)?;
                     self.synced.fetched_objects += 1;
-                    (left, away) = (left - 1, 0);
+                    (left, setbacks.away) = (left - 1, 0);
                 }
                 Some(Event::Ended(job, Err(error))) => {
-                    away = if error.kind().is_away() { away + 1 } else { away };
-                    (left, changed) = (left - 1, self.note(job, error, away, changed)?);
+                    if setbacks.add(error.kind()) >= PATIENCE {
+                        return Err(error);
+                    }
+                    left -= 1;
+                    self.note(job, error, &mut changed)?;
                 }
             }
             self.progress.done_objects = self.progress.total_objects - left as u64;
@@ -193,15 +196,36 @@ impl Run<'_> {
         Ok(changed)
     }
 
-    /// Files a failure; one that would meet every object ends the sync.
-    fn note(&mut self, job: Job, error: Error, away: usize, mut changed: Vec<ObjectKey>) -> Result<Vec<ObjectKey>> {
+    /// Files a failure. Errors: those of the disk, which would meet every object.
+    fn note(&mut self, job: Job, error: Error, changed: &mut Vec<ObjectKey>) -> Result<()> {
         let key = job.object.id.key;
         match error.kind() {
             ErrorKind::CacheFull => return Err(error),
-            kind if kind.is_away() && away >= PATIENCE => return Err(error),
             ErrorKind::Changed => changed.push(key),
             _ => self.synced.failed.push((key, error)),
         }
-        Ok(changed)
+        Ok(())
+    }
+}
+
+/// Failures that are not about the object.
+#[derive(Default)]
+struct Setbacks {
+    /// In a row: whatever comes means that the source is there.
+    away: usize,
+    /// In all: what comes may have been asked for before the credentials ended.
+    refused: usize,
+}
+
+impl Setbacks {
+    /// How many there are of this kind, with this one; 0 if it is about the object.
+    fn add(&mut self, kind: ErrorKind) -> usize {
+        let count = match kind {
+            ErrorKind::NoCredentials => &mut self.refused,
+            kind if kind.is_away() => &mut self.away,
+            _ => return 0,
+        };
+        *count += 1;
+        *count
     }
 }

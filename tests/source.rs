@@ -235,7 +235,7 @@ fn a_refused_object_says_what_is_missing() {
     assert!(error.to_string().contains(DAY) && error.to_string().contains("s3:GetObject"), "{error}");
     server.set_hook(|_| Reply::Status(400, "ExpiredToken"));
     let error = read(&source, &id, 0..3).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!(error.kind(), ErrorKind::NoCredentials);
     assert!(error.to_string().contains("log in again"), "{error}");
 }
 
@@ -244,7 +244,7 @@ fn a_wrong_secret_is_refused_and_not_told() {
     let server = server();
     let source = S3Source::connect(S3Settings { profile: Some("wrong".to_owned()), ..settings(&server) }).unwrap();
     let error = source.list().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!(error.kind(), ErrorKind::NoCredentials);
     assert!(error.to_string().contains("secret is wrong") && !error.to_string().contains("other"), "{error}");
     assert!(server.take_log().is_empty(), "nothing unsigned got through");
 }
@@ -254,7 +254,7 @@ fn no_credentials_are_named_as_such() {
     let server = server();
     let source = S3Source::connect(S3Settings { profile: Some("none".to_owned()), ..settings(&server) }).unwrap();
     let error = source.list().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert_eq!(error.kind(), ErrorKind::NoCredentials, "{error}");
     assert!(error.to_string().contains("--profile") && !error.to_string().contains('\n'), "{error}");
 }
 
@@ -435,11 +435,11 @@ fn keys_that_were_replaced_in_the_profile_are_taken_up() {
         "NEW" => Reply::Pass,
         _ => Reply::Status(403, "InvalidAccessKeyId"),
     });
-    assert_eq!(kind(source.list()), ErrorKind::Refused);
+    assert_eq!(kind(source.list()), ErrorKind::NoCredentials);
     replace_keys("NEW", "s");
     let begun = Instant::now();
     while let Err(error) = source.list() {
-        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+        assert_eq!(error.kind(), ErrorKind::NoCredentials, "{error}");
         assert!(begun.elapsed() < Duration::from_secs(30), "{error}");
         std::thread::sleep(Duration::from_millis(50));
     }

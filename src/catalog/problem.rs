@@ -47,6 +47,7 @@ impl Problem {
         let what = format!("cannot read the package's directory: {}", error.message());
         let (errno, advice) = match error.kind() {
             ErrorKind::Refused => ("EACCES", "ask for access to this object"),
+            ErrorKind::NoCredentials => ("EACCES", "renew the credentials"),
             ErrorKind::Archived => ("EACCES", RESTORE),
             ErrorKind::Unreachable => ("EHOSTUNREACH", "wait for the next refresh"),
             ErrorKind::TimedOut => ("ETIMEDOUT", "wait for the next refresh"),

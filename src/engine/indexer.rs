@@ -149,7 +149,7 @@ impl Queues {
 
 /// Whether the same recipe may end well another time.
 fn may_pass(kind: ErrorKind) -> bool {
-    kind.is_away() || matches!(kind, ErrorKind::Refused | ErrorKind::CacheFull)
+    kind.is_away() || matches!(kind, ErrorKind::Refused | ErrorKind::NoCredentials | ErrorKind::CacheFull)
 }
 
 fn identity(recipe: &Recipe) -> [u8; 32] {

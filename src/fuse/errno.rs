@@ -45,7 +45,7 @@ fn errno(kind: ErrorKind) -> Errno {
         ErrorKind::Changed => Errno::ESTALE,
         ErrorKind::NoSecretKey | ErrorKind::Corrupt | ErrorKind::Unsupported => Errno::EIO,
         // An archived object must be restored by its owner first: a matter of access, not of damage.
-        ErrorKind::Refused | ErrorKind::Archived => Errno::EACCES,
+        ErrorKind::Refused | ErrorKind::NoCredentials | ErrorKind::Archived => Errno::EACCES,
         ErrorKind::Unreachable => Errno::EHOSTUNREACH,
         ErrorKind::TimedOut => Errno::ETIMEDOUT,
         ErrorKind::CacheFull => Errno::ENOSPC,

@@ -5,8 +5,8 @@
 //! than it was, but its length does not run ahead of its data where the file system orders the two (ext4, XFS, btrfs).
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,29 +19,31 @@ use crate::source::{ETag, ObjectId, ObjectKey};
 const HASH_DIGITS: usize = 16;
 
 pub struct Part {
-    file: File,
+    /// None before the first byte, so that an object that is refused leaves nothing.
+    file: Option<File>,
     path: PathBuf,
     bytes: u64,
 }
 
 impl Part {
-    /// What there is of this version, or a new file; `target` is where it will be. Errors: local I/O.
+    /// What there is of this version; `target` is where it will be. Errors: local I/O.
     pub fn open(target: &Path, id: &ObjectId) -> Result<Part> {
         disk::make_parents(target)?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let path = target.with_file_name(part_name(&name, &id.etag));
-        let opened = || {
-            let mut options = File::options();
-            options.append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-            let file = options.open(&path)?;
+        let kept = || {
+            let file = match options().open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, 0)),
+                opened => opened?,
+            };
             let mut bytes = file.metadata()?.len();
             if bytes > id.bytes {
                 file.set_len(0)?;
                 bytes = 0;
             }
-            Ok((file, bytes))
+            Ok((Some(file), bytes))
         };
-        let (file, bytes) = opened().map_err(|error| disk::local(error, &path))?;
+        let (file, bytes) = kept().map_err(|error| disk::local(error, &path))?;
         Ok(Part { file, path, bytes })
     }
 
@@ -51,17 +53,33 @@ impl Part {
     }
 
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|error| disk::local(error, &self.path))?;
+        let appended = self.file().and_then(|file| file.write_all(bytes));
+        appended.map_err(|error| disk::local(error, &self.path))?;
         self.bytes += bytes.len() as u64;
         Ok(())
     }
 
     /// Makes content and time last; the file has yet to get its name.
-    pub fn finish(self, modified: Timestamp) -> Result<PathBuf> {
-        let finished = self.file.set_modified(modified.into()).and_then(|()| self.file.sync_all());
+    pub fn finish(mut self, modified: Timestamp) -> Result<PathBuf> {
+        let finished = self.file().and_then(|file| file.set_modified(modified.into()).and_then(|()| file.sync_all()));
         finished.map_err(|error| disk::local(error, &self.path))?;
         Ok(self.path)
     }
+
+    /// Made if there is none yet.
+    fn file(&mut self) -> io::Result<&mut File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => options().create(true).open(&self.path)?,
+        };
+        Ok(self.file.insert(file))
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = File::options();
+    options.append(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    options
 }
 
 fn part_name(name: &str, etag: &ETag) -> String {

@@ -192,7 +192,7 @@ fn kind_of(error: &Error) -> Option<FaultKind> {
         ErrorKind::Corrupt => FaultKind::Corrupt,
         ErrorKind::Unsupported => FaultKind::Unsupported,
         ErrorKind::NoSecretKey => FaultKind::NoSecretKey,
-        ErrorKind::Refused => FaultKind::Refused,
+        ErrorKind::Refused | ErrorKind::NoCredentials => FaultKind::Refused,
         ErrorKind::Archived => FaultKind::Archived,
         ErrorKind::Unreachable => FaultKind::Unreachable,
         ErrorKind::TimedOut => FaultKind::TimedOut,

@@ -119,7 +119,7 @@ impl S3Source {
 fn none(why: &str) -> Error {
     let why = why.split(". Attempted:").next().unwrap_or(why);
     let why = why.trim_start_matches("the credential provider was not enabled: ");
-    Error::new(ErrorKind::Refused, format!("no usable AWS credentials ({why})"))
+    Error::new(ErrorKind::NoCredentials, format!("no usable AWS credentials ({why})"))
 }
 
 #[cfg(test)]
