@@ -10,6 +10,7 @@ use crate::config::args::{CommonArgs, MirrorArgs, OrgArgs, SourceArgs};
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mirror::{self, Layout, Mirror, Origin, Synced};
+use crate::source::folder::FolderSource;
 use crate::volume;
 
 /// Mirror the encrypted objects into a folder that --folder mounts
@@ -61,8 +62,11 @@ fn origin(settings: &Settings, org: &str) -> Result<Origin> {
 /// A folder that is copied into itself would be its own source.
 fn check_apart(dir: &Path, settings: &Settings) -> Result<()> {
     let SourceSettings::Folder(source) = &settings.source else { return Ok(()) };
-    if mirror::lies_in(dir, source)? || mirror::lies_in(source, dir)? {
-        let error = Error::usage(format!("lies in the source {}, or the other way round", source.display()));
+    for ground in FolderSource::new(source)?.grounds()? {
+        if !mirror::lies_in(dir, &ground)? && !mirror::lies_in(&ground, dir)? {
+            continue;
+        }
+        let error = Error::usage(format!("lies in the source {}, or the other way round", ground.display()));
         let advice = "give another folder, or name the buckets to fetch from: --profile or --events-bucket goes before \
                       a `folder` in the configuration file";
         return Err(error.advise(advice).about(dir.display()));

@@ -3,6 +3,7 @@
 //! An ETag here is length, modification time and inode, so a file that is rewritten or replaced is another version.
 //! Out of reach: a file rewritten in place, to the same length, within one tick of the file system's clock.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -18,9 +19,10 @@ use crate::source::{Availability, ETag, ObjectId, ObjectKey, ObjectMeta, ObjectR
 
 /// Every regular file below a root is an object, keyed by its path below the root.
 ///
-/// Left out: hidden names (temporary files of a running sync), names that are not UTF-8 (counted), links to folders
-/// (a `latest` would show each file twice, or never end), and whatever is neither file nor folder. Links to files are
-/// followed. A folder below the root that may not be listed is left out with a warning.
+/// Left out: hidden names (temporary files of a running sync), names that are not UTF-8 (counted), and whatever is
+/// neither file nor folder. Links to files are followed, and links to folders that lie apart from the root and from what
+/// earlier links led to, in order of their keys: another disk counts, a `latest` would show each file twice, or never
+/// end. A folder below the root that may not be listed is left out with a warning.
 pub struct FolderSource {
     root: PathBuf,
     skipped_names: AtomicU64,
@@ -48,8 +50,35 @@ impl FolderSource {
         self.skipped_names.load(Ordering::Relaxed)
     }
 
-    /// Adds a folder's files to `found` and its folders to `folders`.
-    fn list_folder(&self, folder: &str, folders: &mut Vec<String>, found: &mut Vec<ObjectMeta>) -> io::Result<u64> {
+    /// The folders that a listing walks, none in another: the root, and where links lead. Errors: those of `list`.
+    pub fn grounds(&self) -> Result<Vec<PathBuf>> {
+        Ok(self.walk()?.grounds)
+    }
+
+    fn walk(&self) -> Result<Walk> {
+        let mut walk = Walk::of(&self.root);
+        let mut skipped = 0;
+        while let Some(folder) = walk.next(&self.root) {
+            match self.list_folder(&folder, &mut walk) {
+                Ok(names) => skipped += names,
+                Err(error) if folder.is_empty() => return Err(self.open_error(error).about(self.root.display())),
+                // It went away during the walk.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    tracing::warn!("{folder}: left out of the source folder, which may not be listed here");
+                }
+                // A failing disk must not look as if the objects had been deleted.
+                Err(error) => return Err(read_error(error).about(folder)),
+            }
+        }
+        if skipped != self.skipped_names.swap(skipped, Ordering::Relaxed) {
+            tracing::warn!("{}: {skipped} names are not UTF-8 and were left out", self.root.display());
+        }
+        Ok(walk)
+    }
+
+    /// Takes up a folder's files, folders and links; the names that were not UTF-8.
+    fn list_folder(&self, folder: &str, walk: &mut Walk) -> io::Result<u64> {
         let mut skipped = 0;
         for entry in fs::read_dir(self.root.join(folder))? {
             let entry = entry?;
@@ -64,11 +93,13 @@ impl FolderSource {
             // What went away since its name was read is no reason to lose its neighbours.
             let Ok(file_type) = entry.file_type() else { continue };
             if file_type.is_dir() {
-                folders.push(key);
-            } else if let Ok(metadata) = fs::metadata(entry.path())
-                && metadata.is_file()
-            {
-                found.push(object_meta(&key, &metadata));
+                walk.folders.push(key);
+            } else if let Ok(metadata) = fs::metadata(entry.path()) {
+                if metadata.is_file() {
+                    walk.found.push(object_meta(&key, &metadata));
+                } else if metadata.is_dir() {
+                    walk.links.insert(key);
+                }
             }
         }
         Ok(skipped)
@@ -115,26 +146,7 @@ impl FolderSource {
 
 impl Source for FolderSource {
     fn list(&self) -> Result<Vec<ObjectMeta>> {
-        let mut found = Vec::new();
-        let mut skipped = 0;
-        let mut folders = vec![String::new()];
-        while let Some(folder) = folders.pop() {
-            match self.list_folder(&folder, &mut folders, &mut found) {
-                Ok(names) => skipped += names,
-                Err(error) if folder.is_empty() => return Err(self.open_error(error).about(self.root.display())),
-                // It went away during the walk.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    tracing::warn!("{folder}: left out of the source folder, which may not be listed here");
-                }
-                // A failing disk must not look as if the objects had been deleted.
-                Err(error) => return Err(read_error(error).about(folder)),
-            }
-        }
-        if skipped != self.skipped_names.swap(skipped, Ordering::Relaxed) {
-            tracing::warn!("{}: {skipped} names are not UTF-8 and were left out", self.root.display());
-        }
-        Ok(found)
+        Ok(self.walk()?.found)
     }
 
     fn open(&self, id: &ObjectId, range: Range<u64>) -> Result<ObjectReader> {
@@ -146,6 +158,36 @@ impl Source for FolderSource {
             fetched_bytes: self.counters.bytes.load(Ordering::Relaxed),
             fetched_objects: self.counters.objects.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// A listing on its way; folders and links by their keys.
+struct Walk {
+    folders: Vec<String>,
+    links: BTreeSet<String>,
+    /// Real paths of the root and of what links led to; none lies in another.
+    grounds: Vec<PathBuf>,
+    found: Vec<ObjectMeta>,
+}
+
+impl Walk {
+    fn of(root: &Path) -> Walk {
+        Walk { folders: vec![String::new()], links: BTreeSet::new(), grounds: vec![root.to_owned()], found: Vec::new() }
+    }
+
+    /// The next folder to list: first all that can be had without a link.
+    fn next(&mut self, root: &Path) -> Option<String> {
+        if let Some(folder) = self.folders.pop() {
+            return Some(folder);
+        }
+        while let Some(link) = self.links.pop_first() {
+            let Ok(target) = root.join(&link).canonicalize() else { continue };
+            if !self.grounds.iter().any(|ground| ground.starts_with(&target) || target.starts_with(ground)) {
+                self.grounds.push(target);
+                return Some(link);
+            }
+        }
+        None
     }
 }
 
@@ -258,6 +300,32 @@ mod tests {
         let source = FolderSource::new(root.path()).unwrap();
         assert_eq!(keys(&source), ["2015/deep/a.zip", "2015/link", "b"]);
         assert_eq!(source.skipped_names(), 1);
+    }
+
+    #[test]
+    fn a_link_to_a_folder_elsewhere_is_followed_once() {
+        let base = tempfile::tempdir().unwrap();
+        let path = |name: &str| base.path().join(name);
+        for folder in ["root/in", "disk/2015", "other/deep"] {
+            fs::create_dir_all(path(folder)).unwrap();
+        }
+        for name in ["root/in/a", "disk/2015/b", "other/deep/c"] {
+            fs::write(path(name), name).unwrap();
+        }
+        // Elsewhere; elsewhere again, in it, around it; back to the root; from elsewhere to elsewhere.
+        symlink(path("disk"), path("root/d")).unwrap();
+        symlink(path("disk"), path("root/in/again")).unwrap();
+        symlink("2015", path("disk/latest")).unwrap();
+        symlink("..", path("disk/around")).unwrap();
+        symlink(path("root/in"), path("disk/back")).unwrap();
+        symlink(path("other"), path("disk/on")).unwrap();
+        symlink("..", path("other/deep/loop")).unwrap();
+        let source = FolderSource::new(&path("root")).unwrap();
+        assert_eq!(keys(&source), ["d/2015/b", "d/on/deep/c", "in/a"]);
+        let object = source.list().unwrap().into_iter().find(|object| object.id.key.as_str() == "d/on/deep/c").unwrap();
+        let mut content = String::new();
+        source.open(&object.id, 0..object.id.bytes).unwrap().read_to_string(&mut content).unwrap();
+        assert_eq!(content, "other/deep/c");
     }
 
     #[test]

@@ -309,6 +309,12 @@ fn a_folder_is_a_source_too_but_not_of_itself() {
     let (code, message) = of_folder(&inside, &[]);
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("lies in the source") && !inside.exists(), "{message}");
+    let (source, linked) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    symlink(linked.path(), source.path().join("mirror")).unwrap();
+    let mut command = Command::new(EDXFS);
+    command.args(["sync", "--org", "unix", "--folder"]).arg(source.path()).arg(linked.path());
+    let output = bounded(&mut command);
+    assert!(output.status.code() == Some(2) && files_below(linked.path()).is_empty(), "{output:?}");
     assert_eq!(of_folder(&synced.dir(), &[]), (Some(0), String::new()));
     let copies = files_below(&synced.dir()).into_iter().filter(|key| !key.starts_with('.'));
     // What means nothing, like notes, is not taken from a folder, which may hold anything.
