@@ -9,6 +9,7 @@ mod client;
 mod frames;
 mod message;
 mod owner;
+mod reach;
 mod server;
 pub mod status;
 
@@ -22,8 +23,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-pub use crate::control::client::{Conversation, ask};
-pub use crate::control::message::{Failure, Item, Opened, Origin, Progress, Reply, Request};
+pub use crate::control::client::{Conversation, ask, ask_by};
+pub use crate::control::message::{Failure, Item, Opened, Origin, Progress, Reply, Request, Whereabouts};
 pub use crate::control::owner::{Claim, Owned, check_private, claim, has_lock, is_private, own};
 pub use crate::control::server::{Answer, Replies, Serving, serve};
 
@@ -53,15 +54,15 @@ fn open_dir(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(libc::O_DIRECTORY).open(path)
 }
 
-/// Who is at the other end, as far as we trust it.
+/// Who is at the other end, as the kernel says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Peer {
-    /// The same user.
-    Ourselves,
-    Root,
+struct Peer {
+    uid: u32,
+    /// 0 for a process that cannot be seen from here: one outside of our PID namespace.
+    pid: u32,
 }
 
-/// None for another user.
+/// None where the kernel does not say.
 fn peer(stream: &UnixStream) -> Option<Peer> {
     let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
     let mut length = size_of::<libc::ucred>() as libc::socklen_t;
@@ -70,12 +71,11 @@ fn peer(stream: &UnixStream) -> Option<Peer> {
         let peer = (&raw mut peer).cast();
         libc::getsockopt(stream.as_fd().as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, peer, &raw mut length)
     };
+    (result == 0).then_some(Peer { uid: peer.uid, pid: peer.pid.cast_unsigned() })
+}
+
+/// The user as whom we act.
+pub fn our_uid() -> u32 {
     // SAFETY: takes nothing and cannot fail.
-    let us = unsafe { libc::geteuid() };
-    match peer.uid {
-        _ if result != 0 => None,
-        uid if uid == us => Some(Peer::Ourselves),
-        0 => Some(Peer::Root),
-        _ => None,
-    }
+    unsafe { libc::geteuid() }
 }

@@ -9,7 +9,7 @@
 //!               │              └──► inode.rs (ino ↔ path)   handle.rs (fh → content, listing)
 //!               └──► waiting.rs (requests that wait) ──► caller.rs (has the caller gone?)
 //! session.rs: from mounting to unmounting, signals     attach.rs: mount(2)     mounts.rs: what the mount table says
-//! invalidation.rs: what changed
+//! invalidation.rs: what changed               mounter.rs: whose a mount is
 //! ```
 
 mod attach;
@@ -20,11 +20,13 @@ mod handle;
 mod inode;
 mod invalidation;
 mod kernel;
+mod mounter;
 mod mounts;
 mod operations;
 mod session;
 mod waiting;
 
+pub use mounter::user_of_mount;
 pub use mounts::{Force, Mounted, detach_stale, is_dead, mount_table, unescape_path, unmount};
 pub use session::Mount;
 

@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::config::Settings;
 use crate::control::status::Status;
-use crate::control::{self, Failure, Owned, Progress, Replies, Reply, Request, Serving};
+use crate::control::{self, Failure, Owned, Progress, Replies, Reply, Request, Serving, Whereabouts};
 use crate::engine::wait::Wait;
 use crate::error::{Error, Result};
 use crate::volume::{Indexed, Volume};
@@ -42,7 +42,8 @@ fn answer(volume: &Volume, identity: &Status, request: Request, replies: &mut Re
             replies.send(&Reply::Status(Box::new(status))).map(Ok)
         }
         Request::Where => {
-            replies.send(&Reply::Where { mount_point: identity.mount_point.clone(), pid: identity.pid }).map(Ok)
+            let Status { mount_point, pid, .. } = identity.clone();
+            replies.send(&Reply::Where(Whereabouts { mount_point, pid })).map(Ok)
         }
         Request::Refresh => done(volume.refresh(), replies),
         Request::Item { path } => match volume.item(&path, wait) {

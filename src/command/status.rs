@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueHint;
 
 use crate::command::owners::{self, Owner};
-use crate::command::{Outcome, complain, text};
+use crate::command::{Outcome, complain, exit_code, text};
 use crate::config::Settings;
 use crate::config::args::{CacheArgs, CommonArgs, OrgArgs};
 use crate::control::{self, Reply, Request};
@@ -36,7 +36,7 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
         Some(mount_point) => {
             let nobody = || Error::not_found("no mount of edxfs answers for it").about(mount_point.display());
             let nobody = || nobody().advise("if its cache folder is in an unusual place, give --cache-dir");
-            vec![owners::of_mount(mount_point, settings).ok_or_else(nobody)?]
+            vec![Ok(owners::of_mount(mount_point, settings)?.ok_or_else(nobody)?)]
         }
         None => owners::all(settings),
     };
@@ -45,19 +45,24 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
         return Ok(Outcome::Reported(1));
     }
     let mut out = io::stdout().lock();
+    let mut outcome = Outcome::Done;
     // Several organisations under one mount point have several cache folders and one status.
-    let mut pids = Vec::new();
+    let mut told = Vec::new();
     for owner in owners {
-        if pids.contains(&owner.pid) {
+        let who = owner.as_ref().ok().map(|owner| (owner.pid, owner.mount_point.clone()));
+        if who.is_some() && told.contains(&who) {
             continue;
         }
-        let written = write!(out, "{}", report(&owner, args)?);
-        if written.and_then(|()| out.flush()).is_err() {
-            return Ok(Outcome::PipeClosed);
+        match owner.and_then(|owner| report(&owner, args)) {
+            Ok(text) if write!(out, "{text}").and_then(|()| out.flush()).is_err() => return Ok(Outcome::PipeClosed),
+            Ok(_) => told.push(who),
+            Err(error) => {
+                outcome = Outcome::Reported(exit_code(error.kind()));
+                complain(error);
+            }
         }
-        pids.push(owner.pid);
     }
-    Ok(Outcome::Done)
+    Ok(outcome)
 }
 
 fn report(owner: &Owner, args: &Args) -> Result<String> {
@@ -66,6 +71,7 @@ fn report(owner: &Owner, args: &Args) -> Result<String> {
     };
     match args.json {
         true => Ok(text::json_line(&status)?),
-        false => Ok(status.to_string()),
+        // What another user's mount says of itself must not steer root's terminal.
+        false => Ok(status.to_string().replace(|c: char| c.is_control() && c != '\n', "?")),
     }
 }

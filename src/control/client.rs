@@ -1,30 +1,38 @@
 //! The asking side of the socket.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind as IoKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::control::frames::Frames;
-use crate::control::{REPLY_LIMIT, Reply, Request, open_dir, peer, socket_path};
+use crate::control::reach::{Trust, connect};
+use crate::control::{REPLY_LIMIT, Reply, Request, Whereabouts, our_uid};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An owner that does not answer a short question for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Asks the owner of a cache folder what is answered at once, by one reply; None where nobody serves it.
+/// Asks the owner of a cache folder what is answered at once, by one reply; None where nobody serves it. The process id in
+/// the reply is what the kernel says, not what the owner says of itself: 0 where the process cannot be seen from here.
 ///
-/// Errors: `Refused` where the socket is another user's, `TimedOut`, local I/O; the owner's own where it answers `Failed`.
+/// Errors: `Usage` and `Refused` where the folder, or who listens in it, is not this user's alone (root may ask of everybody's
+/// what shows nothing of the tree); `TimedOut`; local I/O; the owner's own where it answers `Failed`.
 pub fn ask(cache_dir: &Path, request: Request) -> Result<Option<Reply>> {
-    let Some(mut conversation) = Conversation::begin(cache_dir, &request)? else { return Ok(None) };
-    conversation.wait_at_most(PATIENCE)?;
-    conversation.reply().map(Some).map_err(|error| error.about(cache_dir.display()))
+    ask_by(cache_dir, request, Instant::now() + PATIENCE)
+}
+
+/// As [`ask`], with an end of patience of the caller's own.
+pub fn ask_by(cache_dir: &Path, request: Request, deadline: Instant) -> Result<Option<Reply>> {
+    let Some(mut conversation) = Conversation::begin_by(cache_dir, &request, deadline)? else { return Ok(None) };
+    conversation.reply_by(deadline).map(Some).map_err(|error| error.about(cache_dir.display()))
 }
 
 /// One request, and what the owner says to it, as long as that takes: the owner bounds its own waits.
 pub struct Conversation {
     stream: BufReader<UnixStream>,
+    /// The owner's process.
+    pid: u32,
     line: Vec<u8>,
     frames: Option<Frames>,
 }
@@ -32,20 +40,47 @@ pub struct Conversation {
 impl Conversation {
     /// Sends a request; None where nobody serves the folder. Errors: as `ask`.
     pub fn begin(cache_dir: &Path, request: &Request) -> Result<Option<Conversation>> {
+        Conversation::begin_by(cache_dir, request, Instant::now() + PATIENCE)
+    }
+
+    fn begin_by(cache_dir: &Path, request: &Request, deadline: Instant) -> Result<Option<Conversation>> {
         let begin = || -> Result<Option<Conversation>> {
-            let Some(mut stream) = connect(cache_dir)? else { return Ok(None) };
+            let trust = if our_uid() == 0 && !request.is_about_content() { Trust::Anybodys } else { Trust::OurOwn };
+            let Some((mut stream, peer)) = connect(cache_dir, trust, left(deadline)?)? else { return Ok(None) };
             let mut text = serde_json::to_vec(request).map_err(io::Error::from)?;
             text.push(b'\n');
-            stream.set_write_timeout(Some(PATIENCE))?;
-            stream.write_all(&text).map_err(silence)?;
-            Ok(Some(Conversation { stream: BufReader::new(stream), line: Vec::new(), frames: None }))
+            stream.set_write_timeout(Some(left(deadline)?))?;
+            match stream.write_all(&text) {
+                // It has hung up, and may have said why.
+                Err(error) if error.kind() == IoKind::BrokenPipe => {}
+                written => written.map_err(silence)?,
+            }
+            Ok(Some(Conversation { stream: BufReader::new(stream), pid: peer.pid, line: Vec::new(), frames: None }))
         };
         begin().map_err(|error| error.about(cache_dir.display()))
     }
 
-    /// From now on `reply` fails with `TimedOut` after so long, and can be asked again.
-    fn wait_at_most(&self, time: Duration) -> Result<()> {
-        Ok(self.stream.get_ref().set_read_timeout(Some(time))?)
+    /// The one reply. Errors: as `ask`.
+    fn reply_by(&mut self, deadline: Instant) -> Result<Reply> {
+        // However small the pieces in which it comes.
+        while !self.line.ends_with(b"\n") && (self.line.len() as u64) < REPLY_LIMIT {
+            self.stream.get_ref().set_read_timeout(Some(left(deadline)?))?;
+            let piece = self.stream.fill_buf().map_err(silence)?;
+            let taken = piece.iter().position(|byte| *byte == b'\n').map_or(piece.len(), |at| at + 1);
+            if taken == 0 {
+                break;
+            }
+            self.line.extend_from_slice(&piece[..taken]);
+            self.stream.consume(taken);
+        }
+        Ok(match self.take_reply()? {
+            Reply::Status(mut status) => {
+                status.pid = self.pid;
+                Reply::Status(status)
+            }
+            Reply::Where(place) => Reply::Where(Whereabouts { pid: self.pid, ..place }),
+            reply => reply,
+        })
     }
 
     /// The next reply. Errors: the owner's own where that is `Failed`; `Unreachable` where the owner has ended.
@@ -112,17 +147,11 @@ impl Read for Conversation {
     }
 }
 
-fn connect(cache_dir: &Path) -> Result<Option<UnixStream>> {
-    let absent = |kind: IoKind| matches!(kind, IoKind::NotFound | IoKind::NotADirectory | IoKind::ConnectionRefused);
-    let opened = open_dir(cache_dir).and_then(|dir: File| UnixStream::connect(socket_path(cache_dir, &dir)));
-    let stream = match opened {
-        Ok(stream) => stream,
-        Err(error) if absent(error.kind()) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    match peer(&stream) {
-        Some(_) => Ok(Some(stream)),
-        None => Err(Error::new(ErrorKind::Refused, "the process that serves this cache folder is another user's")),
+/// What is left of somebody's patience. Errors: `TimedOut`.
+fn left(deadline: Instant) -> Result<Duration> {
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(silence(IoKind::TimedOut.into())),
+        left => Ok(left),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 #[serde(tag = "op", rename_all = "lowercase")]
 pub enum Request {
     Status,
-    /// Where the tree can be read.
+    /// Where the tree can be read. Answer: `Where`, at once.
     Where,
     /// Look for new objects now.
     Refresh,
@@ -52,11 +52,7 @@ impl Request {
 #[serde(tag = "is", rename_all = "lowercase")]
 pub enum Reply {
     Status(Box<Status>),
-    /// No mount point where the owner is not a mount (`edxfs index`).
-    Where {
-        mount_point: Option<PathBuf>,
-        pid: u32,
-    },
+    Where(Whereabouts),
     Item(Item),
     Origin(Origin),
     Opened(Opened),
@@ -64,6 +60,14 @@ pub enum Reply {
     Unmade(Failure),
     Done,
     Failed(Failure),
+}
+
+/// Who an owner is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whereabouts {
+    /// None where the owner is not a mount (`edxfs index`).
+    pub mount_point: Option<PathBuf>,
+    pub pid: u32,
 }
 
 /// What a listing shows of one name.

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, Metadata};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::control::{LOCK_NAME, SOCKET_NAME, open_dir};
+use crate::control::{LOCK_NAME, SOCKET_NAME, open_dir, our_uid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{self, Lock};
 use crate::shell::quoted;
@@ -80,8 +80,7 @@ fn claim_private(cache_dir: &Path) -> Result<Claim> {
     let meta = open_dir(cache_dir)
         .and_then(|dir| dir.metadata())
         .map_err(|error| Error::usage("cannot be used as a cache folder").caused_by(error))?;
-    // SAFETY: takes nothing and cannot fail.
-    check_private(cache_dir, &meta, unsafe { libc::geteuid() })?;
+    check_private(cache_dir, &meta, our_uid())?;
     // The folder is ours alone by now, so that nobody else can lay a link in the way.
     let lock = match lock::take(&cache_dir.join(LOCK_NAME))? {
         Lock::Ours(lock) => lock,
@@ -92,10 +91,8 @@ fn claim_private(cache_dir: &Path) -> Result<Claim> {
 
 /// Whether a cache folder may lie, or may have lain, there: a folder, this user's alone.
 pub fn is_private(cache_dir: &Path) -> bool {
-    // SAFETY: takes nothing and cannot fail.
-    let us = unsafe { libc::geteuid() };
     let meta = open_dir(cache_dir).and_then(|dir| dir.metadata());
-    meta.is_ok_and(|meta| check_private(cache_dir, &meta, us).is_ok())
+    meta.is_ok_and(|meta| check_private(cache_dir, &meta, our_uid()).is_ok())
 }
 
 /// Whether a folder is this user's alone. Errors: `Usage` with the remedy.

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::control::owner::Owned;
-use crate::control::{Failure, Peer, REQUEST_LIMIT, Reply, Request, frames, open_dir, peer, socket_path};
+use crate::control::{Failure, Peer, REQUEST_LIMIT, Reply, Request, frames, open_dir, our_uid, peer, socket_path};
 use crate::error::{Error, ErrorKind, Result};
 
 /// One thread each; a reader with a slow pager may keep its own for long.
@@ -122,7 +122,7 @@ fn accept(listener: &UnixListener, answer: &Answer) {
                 continue;
             }
         };
-        let Some(peer) = peer(&stream) else { continue };
+        let Some(peer) = peer(&stream).filter(|peer| [our_uid(), 0].contains(&peer.uid)) else { continue };
         if open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
             continue;
         }
@@ -170,7 +170,7 @@ fn converse(stream: &UnixStream, peer: Peer, answer: &Answer) -> io::Result<()> 
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut replies = Replies { stream, out: BufWriter::new(stream) };
         match serde_json::from_slice::<Request>(&line) {
-            Ok(request) if whole && request.is_about_content() && peer != Peer::Ourselves => {
+            Ok(request) if whole && request.is_about_content() && peer.uid != our_uid() => {
                 replies.fail(&Error::new(ErrorKind::Refused, "only the user whose mount this is can read it"))?;
             }
             Ok(request) if whole => answer(request, &mut replies)?,

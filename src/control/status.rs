@@ -14,6 +14,7 @@ pub struct Status {
     /// `s3://bucket s3://bucket`, or a folder.
     pub source: String,
     pub mount_point: Option<PathBuf>,
+    /// 0 for a process that cannot be seen from here.
     pub pid: u32,
     pub cache_dirs: Vec<PathBuf>,
     /// Bytes on disk, and the most there may be.
@@ -63,7 +64,7 @@ impl fmt::Display for Status {
         let dirs: Vec<_> = self.cache_dirs.iter().map(|dir| dir.display().to_string()).collect();
         let rows = [
             ("mount point", mount_point),
-            ("process", self.pid.to_string()),
+            ("process", process(self.pid)),
             ("organisation", self.orgs.join(" ")),
             ("source", self.source.clone()),
             ("last refresh", refreshed),
@@ -83,6 +84,13 @@ impl fmt::Display for Status {
             writeln!(f, "{name:<13}{}  {} of {}", run.object, size(run.done_bytes), size(run.total_bytes))?;
         }
         Ok(())
+    }
+}
+
+fn process(pid: u32) -> String {
+    match pid {
+        0 => "(not to be seen from here)".to_string(),
+        pid => pid.to_string(),
     }
 }
 

@@ -1,13 +1,15 @@
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::*;
+use crate::control::reach::dial;
 use crate::control::server::MAX_CONNECTIONS;
 use crate::control::status::Status;
 use crate::error::{Error, ErrorKind};
@@ -21,7 +23,7 @@ fn private_dir() -> tempfile::TempDir {
 fn served(dir: &Path) -> Serving {
     let answer = |request, replies: &mut Replies<'_>| match request {
         Request::Status => replies.send(&Reply::Status(Box::new(Status { problems: 7, ..Status::default() }))),
-        Request::Where => replies.send(&Reply::Where { mount_point: Some(PathBuf::from("/mnt")), pid: 1 }),
+        Request::Where => replies.send(&Reply::Where(Whereabouts { pid: 1, ..mounted() })),
         Request::Read { .. } => {
             replies.send(&Reply::Opened(opened()))?;
             replies.content(&mut &b"content"[..])
@@ -29,6 +31,11 @@ fn served(dir: &Path) -> Serving {
         _ => replies.fail(&Error::new(ErrorKind::Archived, "is in the archive").about("a/key")),
     };
     serve(own(dir).expect("nobody owns it"), Arc::new(answer)).expect("can listen")
+}
+
+/// By this process, whatever number it gives itself.
+fn mounted() -> Whereabouts {
+    Whereabouts { mount_point: Some(PathBuf::from("/mnt")), pid: std::process::id() }
 }
 
 fn opened() -> Opened {
@@ -40,8 +47,7 @@ fn an_owner_answers_until_it_ends() {
     let dir = private_dir();
     assert_eq!(ask(dir.path(), Request::Where).unwrap(), None);
     let serving = served(dir.path());
-    let expected = Reply::Where { mount_point: Some(PathBuf::from("/mnt")), pid: 1 };
-    assert_eq!(ask(dir.path(), Request::Where).unwrap(), Some(expected));
+    assert_eq!(ask(dir.path(), Request::Where).unwrap(), Some(Reply::Where(mounted())));
     assert!(matches!(ask(dir.path(), Request::Status).unwrap(), Some(Reply::Status(status)) if status.problems == 7));
     let error = ask(dir.path(), Request::Refresh).unwrap_err();
     assert_eq!(
@@ -128,10 +134,70 @@ fn a_crowd_of_silent_clients_is_limited() {
     let crowd: Vec<_> =
         (0..MAX_CONNECTIONS + 24).map(|_| UnixStream::connect(dir.path().join(SOCKET_NAME)).unwrap()).collect();
     let closed = |mut stream: &UnixStream| {
-        stream.set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
         matches!(stream.read(&mut [0]), Ok(0))
     };
     // The one after the crowd is refused: connections are taken in order.
     assert!(closed(crowd.last().unwrap()));
     drop(crowd);
+}
+
+/// A socket in `dir` whose listener takes up no connection, its queue full.
+fn listening_without_an_ear(dir: &Path) -> (UnixListener, Vec<UnixStream>) {
+    let socket = dir.join(SOCKET_NAME);
+    let listener = UnixListener::bind(&socket).unwrap();
+    // SAFETY: the descriptor is open; a listener may be told anew how long its queue is.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+    let queued = std::iter::from_fn(|| dial(&socket, Duration::from_millis(10)).ok()).collect();
+    (listener, queued)
+}
+
+#[test]
+fn an_owner_that_takes_up_nothing_is_given_up() {
+    let dir = private_dir();
+    let _deaf = listening_without_an_ear(dir.path());
+    let deadline = Instant::now() + Duration::from_millis(50);
+    let error = ask_by(dir.path(), Request::Where, deadline).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(error.message().contains("takes up no connection"), "{error}");
+}
+
+#[test]
+fn an_owner_that_dribbles_is_given_up() {
+    let dir = private_dir();
+    let listener = UnixListener::bind(dir.path().join(SOCKET_NAME)).unwrap();
+    let dribbling = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        while stream.write_all(b" ").is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let deadline = Instant::now() + Duration::from_millis(50);
+    assert_eq!(ask_by(dir.path(), Request::Where, deadline).unwrap_err().kind(), ErrorKind::TimedOut);
+    dribbling.join().unwrap();
+}
+
+#[test]
+fn who_listens_in_a_folder_open_to_others_is_not_asked() {
+    let dir = private_dir();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let listener = UnixListener::bind(dir.path().join(SOCKET_NAME)).unwrap();
+    let error = ask(dir.path(), Request::Where).unwrap_err();
+    assert!(error.message().contains("mode 0755"), "{error}");
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody has connected");
+}
+
+#[test]
+fn root_may_ask_how_a_users_owner_is_and_no_more() {
+    let dir = private_dir();
+    let _listener = UnixListener::bind(dir.path().join(SOCKET_NAME)).unwrap();
+    // Not to be had by everybody: the folder becomes another user's, and who listens in it stays root.
+    if our_uid() != 0 {
+        return;
+    }
+    std::os::unix::fs::chown(dir.path(), Some(65534), Some(65534)).unwrap();
+    let message = |request| ask(dir.path(), request).unwrap_err().to_string();
+    assert!(message(Request::Where).contains("is another user's"), "the folder's user alone may own it");
+    assert!(message(Request::List { path: String::new() }).contains("belongs to user 65534"));
 }

@@ -60,3 +60,23 @@ fn many_commands_at_once_are_answered() {
     });
     assert_eq!(mount.status()["decoded_objects"], 1);
 }
+
+#[test]
+fn a_process_that_cannot_be_seen_is_neither_signalled_nor_waited_for() {
+    let mut mount = mounted(&[]);
+    // As from a container that shares the cache folder: its process 1 is not the mount's.
+    let mut inside = Command::new("unshare");
+    inside.args(["--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", EDXFS]);
+    let inside = |verb: &str| {
+        let mut command = Command::new("unshare");
+        command.args(inside.get_args()).arg(verb).arg(&mount.point).stdin(Stdio::null());
+        command.output().expect("unshare is everywhere")
+    };
+    let status = text(&inside("status").stdout);
+    assert!(status.contains("(not to be seen from here)"), "{status}");
+    let output = inside("unmount");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("its process cannot be seen from here"), "{}", text(&output.stderr));
+    assert!(mount.server.try_wait().expect("it is ours").is_none(), "{}", mount.log());
+    assert!(mount.path("README.txt").exists());
+}

@@ -225,6 +225,7 @@ fn somebody_who_is_not_root_mounts_with_fusermount() {
     let expected = format!(
         "owned by 65534:65534, mode 400\n{sum}\nroot may not read it\nit cannot be changed\n\"problems\":6\n\
          {sum}\nthe user sees 1 mount\nroot sees the user's mount: 0\nthe user through root's cache: 2\nroot through the user's cache: 2\n\
+         root sees its own mount: 1\nroot asks how the user's mount is\nroot unmounts it\nits process has ended\n\
          unmounted\n{sum}\ncache of 65534, mode 700\nlog written\n"
     );
     assert_eq!(text(&output.stdout), expected);
