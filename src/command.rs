@@ -24,6 +24,7 @@ mod rekey;
 mod scratch;
 mod service_manager;
 mod session;
+mod shown;
 mod status;
 mod stopping;
 mod sync;

@@ -13,6 +13,7 @@ pub mod values;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -30,6 +31,8 @@ use crate::edx::tracking_log::CourseRule;
 pub struct Settings {
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
+    /// Long names of the options that a flag or the file has given; the others are at their defaults.
+    pub given: BTreeSet<String>,
     /// Lower case, without repetitions, in the order given; empty only where `Need::Nothing` was asked for.
     pub orgs: Vec<String>,
     pub source: SourceSettings,

@@ -160,7 +160,7 @@ fn a_decode_that_everybody_has_left_is_there_for_the_next_reader() {
 fn an_index_whose_command_has_gone_ends_at_the_mount() {
     let slow = Slow::start(&DAYS);
     let mut index = Command::new("env");
-    index.args(["--default-signal=INT", EDXFS, "index", "--org", "unix", "--folder"]).arg(&slow.made.data);
+    index.args(["--default-signal=INT", EDXFS, "index", "--org", "unix"]);
     index.arg("--cache-dir").arg(slow.mount.scratch.path().join("cache"));
     let mut index = Reader::start(index.arg(format!("courses/{}/events", slow.courses[0].0)));
     wait_for_runs(&slow.mount, 1);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::command::{answers, hygiene, keys};
+use crate::command::{answers, hygiene, keys, shown};
 use crate::config::Settings;
-use crate::control::{self, Claim, Conversation, Item, Origin, Owned, Progress, Reply, Request, Serving};
+use crate::control::{self, Claim, Conversation, Item, Origin, Owned, Progress, Reply, Request, Serving, Whereabouts};
 use crate::engine::wait::Wait;
 use crate::error::{Error, ErrorKind, Result};
 use crate::volume::{Contents, Freshness, Indexed, Volume};
@@ -29,7 +29,8 @@ const LOOK: Duration = Duration::from_millis(200);
 impl Access {
     /// Takes the cache folders, or finds the mount that has them; waits for an owner that is done soon.
     ///
-    /// Errors: `Usage` if an owner that is no mount keeps a folder; those of starting a volume.
+    /// Errors: `Usage` if an owner that is no mount keeps a folder, or a mount shows another tree than the settings ask
+    /// for; those of starting a volume.
     pub fn start(settings: &Settings) -> Result<Access> {
         hygiene::harden()?;
         let mut owned = Vec::new();
@@ -179,10 +180,12 @@ fn reach(dir: &Path, settings: &Settings) -> Result<Reached> {
         if let Claim::Ours(owned) = control::claim(dir)? {
             return Ok(Reached::Ours(owned));
         }
-        if let Some(Reply::Status(status)) = control::ask(dir, Request::Status)?
-            && let Some(mount_point) = &status.mount_point
+        if let Some(Reply::Where(Whereabouts { mount_point: Some(mount_point), orgs, shown, .. })) =
+            control::ask(dir, Request::Where)?
         {
-            return root_of(mount_point, &status.orgs, &settings.orgs).map(|root| Reached::Mount { root });
+            let root = root_of(&orgs, &settings.orgs).and_then(|root| shown::check(&shown, settings).map(|()| root));
+            let root = root.map_err(|error| error.about(mount_point.display()))?;
+            return Ok(Reached::Mount { root });
         }
         if Instant::now() > deadline {
             return control::own(dir).map(Reached::Ours);
@@ -192,13 +195,14 @@ fn reach(dir: &Path, settings: &Settings) -> Result<Reached> {
 }
 
 /// Where in a tree of `mounted` organisations that of the `wanted` ones is.
-fn root_of(mount_point: &Path, mounted: &[String], wanted: &[String]) -> Result<String> {
+fn root_of(mounted: &[String], wanted: &[String]) -> Result<String> {
     match wanted {
         _ if mounted == wanted => Ok(String::new()),
+        _ if mounted.is_empty() => Err(unexpected()),
         [org] if mounted.contains(org) => Ok(org.clone()),
         _ => {
             let message = format!("a mount of {} has the cache folder", mounted.join(" "));
-            Err(Error::usage(message).advise("name the same organisations").about(mount_point.display()))
+            Err(Error::usage(message).advise("name the same organisations"))
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
+use crate::command::shown;
 use crate::config::Settings;
 use crate::control::status::Status;
 use crate::control::{self, Failure, Owned, Progress, Replies, Reply, Request, Serving, Whereabouts};
@@ -20,31 +21,42 @@ pub fn answer_for(
     settings: &Settings,
     mount_point: Option<&Path>,
 ) -> Result<Vec<Serving>> {
-    let identity = Status {
+    let status = Status {
         pid: std::process::id(),
         source: settings.source.to_string(),
         mount_point: mount_point.map(Path::to_path_buf),
         cache_dirs: owned.iter().map(|owned| owned.dir().to_path_buf()).collect(),
         ..Status::default()
     };
+    let whereabouts = Whereabouts {
+        mount_point: status.mount_point.clone(),
+        pid: status.pid,
+        orgs: settings.orgs.clone(),
+        shown: shown::of(settings),
+    };
+    let identity = Identity { status, whereabouts };
     let volume = Arc::clone(volume);
     let answer: control::Answer = Arc::new(move |request, replies| answer(&volume, &identity, request, replies));
     owned.into_iter().map(|owned| control::serve(owned, Arc::clone(&answer))).collect()
 }
 
-fn answer(volume: &Volume, identity: &Status, request: Request, replies: &mut Replies<'_>) -> io::Result<()> {
+/// What stays the same as long as we own the folders.
+struct Identity {
+    /// To be completed by the volume's.
+    status: Status,
+    whereabouts: Whereabouts,
+}
+
+fn answer(volume: &Volume, identity: &Identity, request: Request, replies: &mut Replies<'_>) -> io::Result<()> {
     let gone = replies.nobody_listens();
     let wait = Wait::Until(&gone);
     let answered = match request {
         Request::Status => {
-            let Status { pid, source, mount_point, cache_dirs, .. } = identity.clone();
+            let Status { pid, source, mount_point, cache_dirs, .. } = identity.status.clone();
             let status = Status { pid, source, mount_point, cache_dirs, ..volume.status() };
             replies.send(&Reply::Status(Box::new(status))).map(Ok)
         }
-        Request::Where => {
-            let Status { mount_point, pid, .. } = identity.clone();
-            replies.send(&Reply::Where(Whereabouts { mount_point, pid })).map(Ok)
-        }
+        Request::Where => replies.send(&Reply::Where(identity.whereabouts.clone())).map(Ok),
         Request::Refresh => done(volume.refresh(), replies),
         Request::Item { path } => match volume.item(&path, wait) {
             Ok(item) => replies.send(&Reply::Item(item)).map(Ok),

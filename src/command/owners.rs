@@ -67,7 +67,8 @@ fn answers(dirs: &BTreeSet<PathBuf>) -> impl Iterator<Item = Result<Owner>> {
 }
 
 fn of_cache_dir(cache_dir: &Path, deadline: Instant) -> Result<Option<Owner>> {
-    let Some(Reply::Where(Whereabouts { mount_point, pid })) = control::ask_by(cache_dir, Request::Where, deadline)?
+    let Some(Reply::Where(Whereabouts { mount_point, pid, .. })) =
+        control::ask_by(cache_dir, Request::Where, deadline)?
     else {
         return Ok(None);
     };

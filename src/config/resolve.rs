@@ -89,9 +89,10 @@ impl Typed {
 
     /// What it means. Errors: `Usage`.
     pub fn settings(&self, need: Need, environment: &Environment) -> Result<Settings> {
-        let raw = self.from_file.clone().into_iter().chain(self.flags.clone()).collect();
+        let raw: Raw = self.from_file.clone().into_iter().chain(self.flags.clone()).collect();
         let options = file::options(&raw).map_err(|error| contradiction(&error))?;
-        settings(options, self.file.clone(), need, environment)
+        let settings = settings(options, self.file.clone(), need, environment)?;
+        Ok(Settings { given: raw.into_keys().collect(), ..settings })
     }
 
     /// `key=value` of what the file says that counts, and of what the command line says; what stands in neither is at
@@ -155,6 +156,7 @@ fn settings(options: Options, config_file: Option<PathBuf>, need: Need, environm
     let detachment = if yes(common.foreground) { Detachment::Foreground } else { Detachment::Background };
     Ok(Settings {
         config_file,
+        given: BTreeSet::new(),
         timeout: source.timeout.unwrap_or(Duration::from_secs(60)),
         source: source_settings(source),
         passphrase: passphrase_source(&keys, environment),

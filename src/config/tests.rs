@@ -205,6 +205,12 @@ fn without_an_organisation_there_is_no_tree() {
 }
 
 #[test]
+fn it_is_known_what_was_given_and_what_is_a_default() {
+    let settings = settings("org = 'o'\nregion = 'x'\ncompartment = 5", &["--folder=/data", "--course-rule=recall"]);
+    assert_eq!(settings.given.iter().collect::<Vec<_>>(), ["compartment", "course-rule", "folder", "org"]);
+}
+
+#[test]
 fn a_flag_of_one_alternative_silences_the_other_in_the_file() {
     let file = "org = 'o'\nregion = 'x'\nprofile = 'p'\npassphrase-file = '/p'";
     let settings = settings(file, &["--folder=/data", "--passphrase-command=pass"]);

@@ -1,5 +1,6 @@
 //! What is said over the socket, one JSON object per line each way; a file's content follows its reply in frames.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 #[serde(tag = "op", rename_all = "lowercase")]
 pub enum Request {
     Status,
-    /// Where the tree can be read. Answer: `Where`, at once.
+    /// Where the tree can be read, and what it shows. Answer: `Where`, at once.
     Where,
     /// Look for new objects now.
     Refresh,
@@ -62,12 +63,16 @@ pub enum Reply {
     Failed(Failure),
 }
 
-/// Who an owner is.
+/// Who an owner is, and what its tree shows. What an owner of an earlier version does not say is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Whereabouts {
     /// None where the owner is not a mount (`edxfs index`).
     pub mount_point: Option<PathBuf>,
     pub pid: u32,
+    pub orgs: Vec<String>,
+    /// Long names and values of the options, given or not, that decide what stands in the files.
+    pub shown: BTreeMap<String, String>,
 }
 
 /// What a listing shows of one name.

@@ -35,7 +35,7 @@ fn served(dir: &Path) -> Serving {
 
 /// By this process, whatever number it gives itself.
 fn mounted() -> Whereabouts {
-    Whereabouts { mount_point: Some(PathBuf::from("/mnt")), pid: std::process::id() }
+    Whereabouts { mount_point: Some(PathBuf::from("/mnt")), pid: std::process::id(), ..Whereabouts::default() }
 }
 
 fn opened() -> Opened {
@@ -200,4 +200,11 @@ fn root_may_ask_how_a_users_owner_is_and_no_more() {
     let message = |request| ask(dir.path(), request).unwrap_err().to_string();
     assert!(message(Request::Where).contains("is another user's"), "the folder's user alone may own it");
     assert!(message(Request::List { path: String::new() }).contains("belongs to user 65534"));
+}
+
+#[test]
+fn an_owner_of_an_earlier_version_still_says_where_it_is() {
+    let reply: Reply = serde_json::from_str(r#"{"is":"where","mount_point":"/mnt","pid":7}"#).unwrap();
+    let place = Whereabouts { mount_point: Some(PathBuf::from("/mnt")), pid: 7, ..Whereabouts::default() };
+    assert_eq!(reply, Reply::Where(place));
 }

@@ -1,6 +1,7 @@
 //! A volume without a kernel, over a source that notes what is asked of it.
 #![allow(dead_code)]
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::io::Read;
 use std::num::NonZeroU32;
@@ -116,6 +117,7 @@ fn keys(made: &Made) -> SecretKeys {
 fn settings(made: &Made, cache: &Path, cache_bytes: u64) -> Settings {
     Settings {
         config_file: None,
+        given: BTreeSet::new(),
         notify_socket: None,
         orgs: vec![made.org.to_lowercase()],
         source: SourceSettings::Folder(made.data.clone()),

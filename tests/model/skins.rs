@@ -1,5 +1,6 @@
 //! The two skins over one tree: a volume asked directly, and a mount asked through the kernel.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::num::NonZeroU32;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -54,6 +55,7 @@ pub trait Skin {
 fn settings(data: &Path, cache: &Path, key: &Key, cache_bytes: u64) -> Settings {
     Settings {
         config_file: None,
+        given: BTreeSet::new(),
         notify_socket: None,
         orgs: vec!["unix".into()],
         source: SourceSettings::Folder(data.into()),

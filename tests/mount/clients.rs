@@ -1,6 +1,7 @@
 //! The commands beside a mount: it answers for its tree on the socket in its cache folder.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -59,6 +60,44 @@ fn many_commands_at_once_are_answered() {
         }
     });
     assert_eq!(mount.status()["decoded_objects"], 1);
+}
+
+#[test]
+fn a_command_that_asks_for_another_tree_than_the_mounts_is_refused() {
+    let mount = mounted(&["--survey-pre", "^Start$"]);
+    let scratch = mount.scratch.path();
+    let link = scratch.join("the same");
+    symlink(&small_package().data, &link).expect("a link can be made");
+    let (link, elsewhere) = (link.display().to_string(), scratch.display().to_string());
+    let export = scratch.join("export").display().to_string();
+    let beside = |arguments: &[&str]| {
+        let mut command = Command::new(EDXFS);
+        command.args(arguments).args(["--org", "unix", "--cache-dir"]).arg(scratch.join("cache"));
+        command.stdin(Stdio::null()).output().expect("the program is built")
+    };
+    for same in [&[][..], &["--folder", &link], &["--survey-pre=^Start$"], &["--course-rule=recall", "--compartment=5"]]
+    {
+        let output = beside(&[&["ls"], same].concat());
+        assert_eq!(output.status.code(), Some(0), "{same:?}: {}", text(&output.stderr));
+    }
+    let table: [(&[&str], &str); 8] = [
+        (&["ls", "--folder", &elsewhere], "--folder"),
+        (&["ls", "--events-bucket", "another"], "has no --events-bucket"),
+        (&["cat", "README.txt", "--endpoint-url", "http://127.0.0.1:9"], "has no --endpoint-url"),
+        (&["export", "README.txt", &export, "--course-rule", "producer"], "has --course-rule recall"),
+        (&["ls", "--survey-pre", "^Pre$"], "has --survey-pre ^Start$"),
+        (&["ls", "--survey-post", "^Post$"], "has no --survey-post"),
+        (&["index", "courses.tsv", "--compartment", "10"], "has --compartment 5"),
+        (&["ls", "--folder", &link, "--compartment", "10"], "has --compartment 5"),
+    ];
+    for (arguments, reason) in table {
+        let output = beside(arguments);
+        let message = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{arguments:?}: {message}");
+        assert!(message.contains(reason) && message.contains("edxfs unmount"), "{arguments:?}: {message}");
+        assert!(message.contains(&mount.point.display().to_string()), "{arguments:?}: {message}");
+    }
+    assert!(!Path::new(&export).exists());
 }
 
 #[test]
