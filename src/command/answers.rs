@@ -92,7 +92,8 @@ fn done(outcome: Result<()>, replies: &mut Replies<'_>) -> io::Result<Result<()>
     }
 }
 
-/// Tells how far the walk is while it goes on in another thread. The outer error is of the connection.
+/// Tells how far the walk is while it goes on in another thread; a step that the client cannot take is said anew by the
+/// next. The outer error is of the connection.
 fn index(volume: &Volume, paths: &[String], wait: Wait<'_>, replies: &mut Replies<'_>) -> io::Result<Result<()>> {
     let (steps, progress) = mpsc::channel::<Progress>();
     let indexed = thread::scope(|scope| -> io::Result<Result<Indexed>> {
@@ -108,7 +109,7 @@ fn index(volume: &Volume, paths: &[String], wait: Wait<'_>, replies: &mut Replie
         let mut told = Ok(());
         for now in progress {
             if told.is_ok() {
-                told = replies.send(&Reply::Progress(now)).and_then(|()| replies.flush());
+                told = replies.offer(&Reply::Progress(now));
             }
         }
         let indexed = walk.join().unwrap_or_else(|_| Err(Error::internal("the index walk has failed")));

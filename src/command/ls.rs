@@ -42,7 +42,7 @@ pub fn run(args: &Args, settings: &Settings) -> Result<Outcome> {
                 }
             }
             Err(error) => {
-                complain(error.about(path));
+                complain(error.about(if path.is_empty() { "/" } else { path }));
                 outcome = Outcome::Reported(1);
             }
         }

@@ -14,10 +14,12 @@ use crate::control::owner::Owned;
 use crate::control::{Failure, Peer, REQUEST_LIMIT, Reply, Request, frames, open_dir, our_uid, peer, socket_path};
 use crate::error::{Error, ErrorKind, Result};
 
-/// One thread each; a reader with a slow pager may keep its own for long.
-pub(super) const MAX_CONNECTIONS: usize = 64;
-/// A client that asks nothing for so long is dropped, and one that does not read a short answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Answers about content at the same time, a thread each: a client with a slow pager may keep its own for long.
+pub(super) const MAX_READERS: usize = 64;
+/// Connections at the same time: some are kept for those who ask what is answered at once.
+pub(super) const MAX_CONNECTIONS: usize = MAX_READERS + 16;
+/// A client that asks nothing for so long is dropped, and one that does not read what was answered at once.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What answers requests; called from several threads. An error is of the connection and ends it.
 pub type Answer = Arc<dyn Fn(Request, &mut Replies<'_>) -> io::Result<()> + Send + Sync>;
@@ -29,6 +31,10 @@ pub struct Replies<'a> {
 }
 
 impl<'a> Replies<'a> {
+    fn on(stream: &'a UnixStream) -> Self {
+        Replies { stream, out: BufWriter::new(stream) }
+    }
+
     /// Sends a reply, sooner or later: at the end of the answer at the latest.
     pub fn send(&mut self, reply: &Reply) -> io::Result<()> {
         let mut text = serde_json::to_vec(reply)?;
@@ -36,8 +42,19 @@ impl<'a> Replies<'a> {
         self.out.write_all(&text)
     }
 
+    /// Sends a reply if the client can take it now, together with what has been held back; else lets it fall.
+    pub fn offer(&mut self, reply: &Reply) -> io::Result<()> {
+        let mut polled = libc::pollfd { fd: self.stream.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+        // SAFETY: `polled` is the one descriptor that is said, and it is open.
+        match unsafe { libc::poll(&raw mut polled, 1, 0) } {
+            // A socket can be written to while most of its buffer is free: one line never waits then.
+            1 => self.send(reply).and_then(|()| self.flush()),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends what has been held back.
-    pub fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
@@ -45,9 +62,8 @@ impl<'a> Replies<'a> {
         self.send(&Reply::Failed(Failure::from(error)))
     }
 
-    /// Sends a file's content after its `Opened`, and how that ended. The client may read as slowly as it likes.
+    /// Sends a file's content after its `Opened`, and how that ended.
     pub fn content(&mut self, content: &mut dyn Read) -> io::Result<()> {
-        self.stream.set_write_timeout(None)?;
         match frames::write(content, &mut self.out)? {
             Ok(()) => self.send(&Reply::Done),
             Err(error) => self.fail(&Error::from(error)),
@@ -110,7 +126,7 @@ impl Drop for Serving {
 }
 
 fn accept(listener: &UnixListener, answer: &Answer) {
-    let open = Arc::new(AtomicUsize::new(0));
+    let places = Places::default();
     loop {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
@@ -123,14 +139,16 @@ fn accept(listener: &UnixListener, answer: &Answer) {
             }
         };
         let Some(peer) = peer(&stream).filter(|peer| [our_uid(), 0].contains(&peer.uid)) else { continue };
-        if open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
+        let Some(place) = Place::take(&places.connections, MAX_CONNECTIONS) else {
+            // The first line on a new connection never waits.
+            let mut replies = Replies::on(&stream);
+            let _ = replies.fail(&busy(MAX_CONNECTIONS)).and_then(|()| replies.flush());
             continue;
-        }
-        let guard = Connection::count(&open);
-        let answer = Arc::clone(answer);
+        };
+        let (answer, places) = (Arc::clone(answer), places.clone());
         let spawned = thread::Builder::new().name("control-client".into()).spawn(move || {
-            let _guard = guard;
-            if let Err(error) = converse(&stream, peer, &answer) {
+            let _place = place;
+            if let Err(error) = converse(&stream, peer, &places, &answer) {
                 tracing::debug!(%error, "control connection");
             }
         });
@@ -140,24 +158,38 @@ fn accept(listener: &UnixListener, answer: &Answer) {
     }
 }
 
-/// Counts itself while it lives.
-struct Connection(Arc<AtomicUsize>);
+fn busy(clients: usize) -> Error {
+    let message = format!("the mount is busy with {clients} other commands");
+    Error::new(ErrorKind::Unreachable, message).advise("try again when one of them has ended")
+}
 
-impl Connection {
-    fn count(open: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Connection(Arc::clone(open))
+/// How many are taken.
+#[derive(Clone, Default)]
+struct Places {
+    connections: Arc<AtomicUsize>,
+    readers: Arc<AtomicUsize>,
+}
+
+/// Counts itself while it lives.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// None where `most` are taken.
+    fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Place> {
+        let before = taken.fetch_add(1, Ordering::Relaxed);
+        let place = Place(Arc::clone(taken));
+        (before < most).then_some(place)
     }
 }
 
-impl Drop for Connection {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Answers line after line until the client closes its end.
-fn converse(stream: &UnixStream, peer: Peer, answer: &Answer) -> io::Result<()> {
+fn converse(stream: &UnixStream, peer: Peer, places: &Places, answer: &Answer) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(stream);
     loop {
@@ -168,10 +200,10 @@ fn converse(stream: &UnixStream, peer: Peer, answer: &Answer) -> io::Result<()> 
         }
         let whole = line.ends_with(b"\n");
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut replies = Replies { stream, out: BufWriter::new(stream) };
+        let mut replies = Replies::on(stream);
         match serde_json::from_slice::<Request>(&line) {
-            Ok(request) if whole && request.is_about_content() && peer.uid != our_uid() => {
-                replies.fail(&Error::new(ErrorKind::Refused, "only the user whose mount this is can read it"))?;
+            Ok(request) if whole && request.is_about_content() => {
+                answer_reader(request, peer, places, &mut replies, answer)?;
             }
             Ok(request) if whole => answer(request, &mut replies)?,
             _ => replies.fail(&Error::usage("this is no request"))?,
@@ -181,4 +213,21 @@ fn converse(stream: &UnixStream, peer: Peer, answer: &Answer) -> io::Result<()> 
             return Ok(());
         }
     }
+}
+
+/// Answers what shows something of the tree: to our own user alone, who may read it as slowly as it likes.
+fn answer_reader(
+    request: Request,
+    peer: Peer,
+    places: &Places,
+    replies: &mut Replies<'_>,
+    answer: &Answer,
+) -> io::Result<()> {
+    if peer.uid != our_uid() {
+        return replies.fail(&Error::new(ErrorKind::Refused, "only the user whose mount this is can read it"));
+    }
+    let Some(_place) = Place::take(&places.readers, MAX_READERS) else { return replies.fail(&busy(MAX_READERS)) };
+    replies.stream.set_write_timeout(None)?;
+    answer(request, replies)?;
+    replies.flush()
 }

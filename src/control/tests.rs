@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::control::reach::dial;
-use crate::control::server::MAX_CONNECTIONS;
+use crate::control::server::{MAX_CONNECTIONS, MAX_READERS, PATIENCE};
 use crate::control::status::Status;
 use crate::error::{Error, ErrorKind};
 
@@ -128,18 +128,75 @@ fn nonsense_and_endless_requests_are_answered_once() {
 }
 
 #[test]
-fn a_crowd_of_silent_clients_is_limited() {
+fn a_crowd_is_limited_and_told_so() {
     let dir = private_dir();
     let _serving = served(dir.path());
-    let crowd: Vec<_> =
-        (0..MAX_CONNECTIONS + 24).map(|_| UnixStream::connect(dir.path().join(SOCKET_NAME)).unwrap()).collect();
-    let closed = |mut stream: &UnixStream| {
-        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-        matches!(stream.read(&mut [0]), Ok(0))
+    let socket = dir.path().join(SOCKET_NAME);
+    let silent: Vec<_> = (0..MAX_CONNECTIONS).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    let error = ask(dir.path(), Request::Where).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    assert!(error.message().contains("the mount is busy with 80 other commands; try again"), "{error}");
+    drop(silent);
+    assert!((0..100_000).any(|_| ask(dir.path(), Request::Where).is_ok()), "their places are free again");
+}
+
+#[test]
+fn readers_leave_room_for_short_questions() {
+    let dir = private_dir();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let answer = move |request, replies: &mut Replies<'_>| match request {
+        Request::Where => replies.send(&Reply::Where(mounted())),
+        _ => {
+            // As long as the test has the other end.
+            let _ = wait.lock().unwrap().recv();
+            replies.send(&Reply::Done)
+        }
     };
-    // The one after the crowd is refused: connections are taken in order.
-    assert!(closed(crowd.last().unwrap()));
-    drop(crowd);
+    let _serving = serve(own(dir.path()).unwrap(), Arc::new(answer)).unwrap();
+    let read = || Conversation::begin(dir.path(), &Request::Read { path: "a".into() }).unwrap().unwrap();
+    let mut readers: Vec<_> = (0..MAX_READERS).map(|_| read()).collect();
+    // Requests are taken up in any order: one of them all is too many.
+    readers.push(read());
+    let glance = Duration::from_millis(5);
+    let refused = || readers.iter_mut().find_map(|reader| reader.reply_unless(&|| true, glance).err());
+    let error = std::iter::repeat_with(refused).take(100).flatten().next().expect("one of them is refused");
+    assert!(error.message().contains("the mount is busy with 64 other commands; try again"), "{error}");
+    assert!(ask(dir.path(), Request::Where).unwrap().is_some());
+    drop(go);
+}
+
+#[test]
+fn who_does_not_read_misses_steps_and_nothing_else() {
+    const MANY: u64 = 10_000;
+    let dir = private_dir();
+    let (offered, all_offered) = std::sync::mpsc::channel();
+    let failure = Failure { kind: ErrorKind::Corrupt, subject: Some("a".into()), message: "cut".into() };
+    let unmade = failure.clone();
+    let answer = move |_, replies: &mut Replies<'_>| {
+        let steps = (0..MANY).map(|done_objects| Progress { done_objects, ..Progress::default() });
+        steps.into_iter().try_for_each(|now| replies.offer(&Reply::Progress(now)))?;
+        offered.send(()).unwrap();
+        (0..MANY).try_for_each(|_| replies.send(&Reply::Unmade(unmade.clone())))?;
+        replies.send(&Reply::Done)
+    };
+    let _serving = serve(own(dir.path()).unwrap(), Arc::new(answer)).unwrap();
+    let request = Request::Index { paths: Vec::new() };
+    let mut conversation = Conversation::begin(dir.path(), &request).unwrap().expect("somebody serves it");
+    all_offered.recv_timeout(Duration::from_secs(60)).expect("no step waits for the reader");
+    // Longer than a client may take that reads what was answered at once.
+    std::thread::sleep(PATIENCE + Duration::from_secs(1));
+    let (mut steps, mut failures) = (0, 0);
+    loop {
+        match conversation.reply() {
+            Ok(Reply::Progress(_)) => steps += 1,
+            Ok(Reply::Unmade(told)) if told == failure => failures += 1,
+            Ok(Reply::Done) => break,
+            other => panic!("{other:?} after {failures} failures"),
+        }
+    }
+    assert_eq!(failures, MANY);
+    assert!((1..MANY).contains(&steps), "{steps}");
 }
 
 /// A socket in `dir` whose listener takes up no connection, its queue full.

@@ -1,7 +1,9 @@
 //! The commands beside a mount: it answers for its tree on the socket in its cache folder.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -98,6 +100,38 @@ fn a_command_that_asks_for_another_tree_than_the_mounts_is_refused() {
         assert!(message.contains(&mount.point.display().to_string()), "{arguments:?}: {message}");
     }
     assert!(!Path::new(&export).exists());
+}
+
+#[test]
+fn a_mount_with_all_its_readers_says_so_and_can_still_be_asked_and_unmounted() {
+    let mut mount = mounted(&[]);
+    let socket = mount.scratch.path().join("cache/control.sock");
+    // Larger than what the kernel holds between two processes.
+    let whole_day = "events/all/2015-03-04.log";
+    assert!(mount.read(whole_day).expect("it is there").len() > 500_000);
+    let request = format!("{{\"op\":\"read\",\"path\":\"{whole_day}\"}}\n");
+    let readers: Vec<UnixStream> = std::iter::repeat_with(|| {
+        let mut reader = UnixStream::connect(&socket).expect("it listens");
+        reader.write_all(request.as_bytes()).expect("it takes a request");
+        reader.read_exact(&mut [0]).expect("it answers");
+        reader
+    })
+    .take(64)
+    .collect();
+    for (arguments, code) in [(&["ls"][..], 1), (&["cat", DAY], 1), (&["index", DAY], 4)] {
+        let output = edxfs(arguments[0], mount.scratch.path(), &arguments[1..]);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+        assert!(message.contains("the mount is busy with 64 other commands"), "{arguments:?}: {message}");
+    }
+    assert_eq!(mount.status()["pid"], mount.server.id());
+    // Open, so that the process has to be told.
+    let _open = File::open(mount.path(DAY)).expect("it can be opened");
+    let unmounted = run(Command::new(EDXFS).arg("unmount").arg(&mount.point));
+    assert_eq!(text(&unmounted.stderr), "");
+    let ended = mount.server.try_wait().expect("it is ours");
+    assert!(ended.is_some_and(|status| status.success()), "{ended:?}: {}", mount.log());
+    drop(readers);
 }
 
 #[test]
