@@ -9,6 +9,7 @@ mod client;
 mod frames;
 mod message;
 mod owner;
+mod paths;
 mod reach;
 mod server;
 pub mod status;

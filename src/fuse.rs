@@ -9,7 +9,7 @@
 //!               │              └──► inode.rs (ino ↔ path)   handle.rs (fh → content, listing)
 //!               └──► waiting.rs (requests that wait) ──► caller.rs (has the caller gone?)
 //! session.rs: from mounting to unmounting, signals     attach.rs: mount(2)     mounts.rs: what the mount table says
-//! invalidation.rs: what changed               mounter.rs: whose a mount is
+//! invalidation.rs: what changed
 //! ```
 
 mod attach;
@@ -20,14 +20,12 @@ mod handle;
 mod inode;
 mod invalidation;
 mod kernel;
-mod mounter;
 mod mounts;
 mod operations;
 mod session;
 mod waiting;
 
-pub use mounter::user_of_mount;
-pub use mounts::{Force, Mounted, detach_stale, is_dead, mount_table, unescape_path, unmount};
+pub use mounts::{Force, Mounted, detach_stale, is_dead, mount_table, unescape_path, unmount, user_of_mount};
 pub use session::Mount;
 
 /// The subtype in the mount table, by which we know our own mounts.

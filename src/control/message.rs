@@ -68,6 +68,7 @@ pub enum Reply {
 #[serde(default)]
 pub struct Whereabouts {
     /// None where the owner is not a mount (`edxfs index`).
+    #[serde(with = "super::paths::optional")]
     pub mount_point: Option<PathBuf>,
     pub pid: u32,
     pub orgs: Vec<String>,

@@ -5,12 +5,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind as IoKind};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
+
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::control::{Peer, check_private, open_dir, our_uid, peer, socket_path};
 use crate::error::{Error, ErrorKind, Result};
@@ -61,29 +61,10 @@ pub fn connect(cache_dir: &Path, trust: Trust, patience: Duration) -> Result<Opt
 
 /// As `UnixStream::connect`, which waits for ever where the listener's queue is full. Errors: `WouldBlock` after `patience`.
 pub(super) fn dial(path: &Path, patience: Duration) -> io::Result<UnixStream> {
-    // SAFETY: takes numbers.
-    let socket = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
-    if socket == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the descriptor has just been made, and nobody else has it.
-    let stream = UnixStream::from(unsafe { OwnedFd::from_raw_fd(socket) });
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let stream = UnixStream::from(socket);
     // Of a connection too the kernel takes this for the longest wait.
     stream.set_write_timeout(Some(patience))?;
-    // SAFETY: all zeros is a valid sockaddr_un.
-    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
-    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
-    let bytes = path.as_os_str().as_bytes();
-    if bytes.len() >= address.sun_path.len() {
-        return Err(io::Error::from(IoKind::InvalidFilename));
-    }
-    for (to, from) in address.sun_path.iter_mut().zip(bytes) {
-        *to = from.cast_signed() as libc::c_char;
-    }
-    let length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
-    // SAFETY: `address` is a whole sockaddr_un whose path ends in NUL, and the descriptor is open.
-    match unsafe { libc::connect(stream.as_raw_fd(), (&raw const address).cast(), length) } {
-        0 => Ok(stream),
-        _ => Err(io::Error::last_os_error()),
-    }
+    net::connect(&stream, &SocketAddrUnix::new(path)?)?;
+    Ok(stream)
 }

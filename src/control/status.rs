@@ -13,9 +13,11 @@ pub struct Status {
     pub orgs: Vec<String>,
     /// `s3://bucket s3://bucket`, or a folder.
     pub source: String,
+    #[serde(with = "super::paths::optional")]
     pub mount_point: Option<PathBuf>,
     /// 0 for a process that cannot be seen from here.
     pub pid: u32,
+    #[serde(with = "super::paths::list")]
     pub cache_dirs: Vec<PathBuf>,
     /// Bytes on disk, and the most there may be.
     pub cache_bytes: u64,

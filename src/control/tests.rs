@@ -1,5 +1,7 @@
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -257,6 +259,18 @@ fn root_may_ask_how_a_users_owner_is_and_no_more() {
     let message = |request| ask(dir.path(), request).unwrap_err().to_string();
     assert!(message(Request::Where).contains("is another user's"), "the folder's user alone may own it");
     assert!(message(Request::List { path: String::new() }).contains("belongs to user 65534"));
+}
+
+#[test]
+fn paths_that_are_no_utf8_come_through() {
+    for mount_point in [None, Some(PathBuf::from("/mnt")), Some(OsString::from_vec(b"/mnt/\xe5".to_vec()).into())] {
+        let place = Whereabouts { mount_point: mount_point.clone(), ..Whereabouts::default() };
+        let text = serde_json::to_string(&place).unwrap();
+        assert_eq!(serde_json::from_str::<Whereabouts>(&text).unwrap(), place, "{text}");
+        let status = Status { cache_dirs: mount_point.iter().cloned().collect(), mount_point, ..Status::default() };
+        let text = serde_json::to_string(&status).unwrap();
+        assert_eq!(serde_json::from_str::<Status>(&text).unwrap(), status, "{text}");
+    }
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub struct Mounted {
     pub fs_type: String,
     /// What was mounted, as the mount says: a block device, a name.
     pub source: String,
+    /// Of a FUSE mount: the user whose process serves it.
+    pub user: Option<u32>,
 }
 
 impl Mounted {
@@ -102,6 +104,11 @@ pub fn top_mount(path: &Path) -> Result<Option<Mounted>> {
     Ok(mount_table(&table).into_iter().rfind(|mounted| mounted.point == path))
 }
 
+/// The user whose process serves the mount of ours that is seen at `path` (absolute, without links).
+pub fn user_of_mount(path: &Path) -> Option<u32> {
+    top_mount(path).ok().flatten().filter(Mounted::is_ours)?.user
+}
+
 /// The lines of a mount table (`/proc/self/mountinfo`), in its order: what comes later covers what comes before.
 /// Names in it are bytes, whatever their encoding.
 pub fn mount_table(text: &[u8]) -> Vec<Mounted> {
@@ -161,7 +168,10 @@ fn parse_line(line: &[u8]) -> Option<Mounted> {
     let device = text(words.next()?);
     let point = unescape_path(words.nth(1)?);
     let mut filesystem = words.skip_while(|word| *word != b"-").skip(1);
-    Some(Mounted { device, point, fs_type: text(filesystem.next()?), source: text(filesystem.next()?) })
+    let (fs_type, source) = (text(filesystem.next()?), text(filesystem.next()?));
+    let options = text(filesystem.next().unwrap_or_default());
+    let user = options.split(',').find_map(|option| option.strip_prefix("user_id=")?.parse().ok());
+    Some(Mounted { device, point, fs_type, source, user })
 }
 
 /// A path as the kernel's tables have it.
@@ -198,9 +208,9 @@ mod tests {
         let line = br"36 35 0:98 / /mnt/with\040space ro,nosuid shared:1 - fuse.edxfs /etc/x\040y.toml rw,user_id=0";
         let mounted = parse_line(line).expect("it is well-formed");
         assert_eq!((&*mounted.device, &*mounted.point), ("0:98", Path::new("/mnt/with space")));
-        assert!(mounted.is_ours() && mounted.source == "/etc/x y.toml");
+        assert!(mounted.is_ours() && mounted.source == "/etc/x y.toml" && mounted.user == Some(0));
         let other = parse_line(b"36 35 0:98 / /mnt rw - fuse sshfs rw").expect("it is well-formed");
-        assert!(!other.is_ours());
+        assert!(!other.is_ours() && other.user.is_none());
     }
 
     #[test]
