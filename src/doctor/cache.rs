@@ -12,13 +12,12 @@ use crate::control::{self, Reply, Request};
 use crate::decode::openpgp;
 use crate::doctor::disk::mount_of;
 use crate::doctor::keys::{Given, Keys};
-use crate::doctor::room::{Room, existing};
+use crate::doctor::room::{CHECK, Room, existing};
 use crate::doctor::{Case, Machine, Report, recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::shell::quoted;
 use crate::volume::KEY_FILE;
 
-pub const CHECK: &str = "cache folder";
 const ANOTHER: &str = "give another --cache-dir";
 
 /// A folder that can be used.

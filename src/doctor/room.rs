@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use crate::control::status::size;
 use crate::doctor::Report;
-use crate::doctor::cache::CHECK;
+
+/// Of all that is said of cache folders.
+pub const CHECK: &str = "cache folder";
 
 /// A cache folder on its disk.
 pub struct Room {
