@@ -181,7 +181,9 @@ impl Shelf {
         let path = self.path(opened.digest(), shelving);
         let renamed = match fs::rename(temporary, &path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                create_folder(path.parent().expect("a blob lies in a folder"))
+                // Not the cache folder itself: whoever has removed it, once the mount had ended, wants it gone.
+                create_one(self.folder_of(shelving))
+                    .and_then(|()| create_one(path.parent().expect("a blob lies in a folder")))
                     .and_then(|()| fs::rename(temporary, &path))
             }
             other => other,
@@ -339,6 +341,14 @@ fn entries(folder: &Path) -> impl Iterator<Item = (PathBuf, fs::Metadata)> + use
 
 fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Errors: also where there is no folder to make it in.
+fn create_one(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        created => created,
+    }
 }
 
 /// Nobody can be told, and what stays is found by the next scan.

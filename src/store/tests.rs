@@ -426,6 +426,20 @@ fn lasting_contents_outlive_ordinary_ones_also_after_a_restart() {
 }
 
 #[test]
+fn folders_of_blobs_that_have_gone_are_made_again_but_not_a_cache_that_was_removed() {
+    let cache = folder();
+    let folder = cache.path().join("cache");
+    let store = open(&folder, PLENTY);
+    let drafts = [1, 2].map(|seed| draft(&store, &noise(1000, seed), Keep::Always).unwrap());
+    let [one, other] = drafts;
+    fs::remove_dir_all(folder.join("blobs-v1")).unwrap();
+    assert!(one.publish().unwrap().is_some());
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(other.publish().is_err());
+    assert!(!folder.exists());
+}
+
+#[test]
 fn a_content_is_found_and_dropped_in_either_folder() {
     let folder = folder();
     let digest = put_lasting(&open(folder.path(), PLENTY), &log_lines(3000));

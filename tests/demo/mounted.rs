@@ -49,7 +49,8 @@ fn shows_a_package_and_leaves_nothing(options: &[&str]) {
     assert!(demo.stop(), "it unmounts");
     let left: Vec<_> = fs::read_dir(demo.0.path()).expect("a folder").flatten().map(|entry| entry.path()).collect();
     let scratch = left.iter().filter(|path| !path.ends_with("mnt") && !path.ends_with("state"));
-    assert_eq!(scratch.count(), 0, "{left:?}");
+    let log = fs::read_to_string(demo.0.path().join("state/edxfs/demo.log")).unwrap_or_default();
+    assert_eq!(scratch.count(), 0, "{left:?} {log}");
     assert!(Path::new(&demo.path("")).read_dir().expect("a folder").next().is_none());
 }
 
