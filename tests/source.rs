@@ -22,7 +22,7 @@ use edxfs::source::recorded::Recorded;
 use edxfs::source::s3::{ATTEMPTS, RequesterPays, S3Settings, S3Source};
 use edxfs::source::{Availability, ObjectId, ObjectKey, Source};
 
-use servers::{ACCESS_KEY, S3Server, SECRET, on_every_server, on_our_server_and_moto};
+use servers::{ACCESS_KEY, Gone, S3Server, SECRET, on_every_server, on_our_server_and_moto};
 use site::{EVENTS, SNAPSHOTS, Site, connect, on_every_site, replace_keys, server, settings, start};
 
 const DAY: &str = "chalmersx/edx/events/2015/chalmersx-edx-events-2015-08-30.log.gz.gpg";
@@ -278,7 +278,7 @@ fn a_busy_server_is_asked_again() {
 #[test]
 fn a_server_that_is_gone_is_unreachable() {
     let (server, source, id) = one_day(b"day", |_| {});
-    drop(server);
+    let _gone = Gone::end(server);
     assert_eq!(kind(read(&source, &id, 0..3)), ErrorKind::Unreachable);
     assert_eq!(kind(source.list()), ErrorKind::Unreachable);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::common::{key_options, run, small_package};
-use crate::servers::{S3Server, on_every_server};
+use crate::servers::{Gone, S3Server, on_every_server};
 use crate::site::{ENVIRONMENT, Site};
 use crate::visit::{Home, Visit};
 
@@ -66,7 +66,7 @@ fn an_unknown_bucket_hides_no_other<S: S3Server>() {
 fn a_server_that_is_away_is_code_4() {
     let site = Site::new();
     let options = site.source_options();
-    drop(site);
+    let _gone = Gone::end(site.server);
     let visit = Home::with(&ENVIRONMENT).visit(&options);
     assert_eq!(visit.code, Some(4), "{visit}");
     visit.assert_well_but(&["bucket"]);

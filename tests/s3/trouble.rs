@@ -8,7 +8,7 @@ use edxfs::demo::bucket::{Operation, Reply, Request};
 
 use crate::common::{EDXFS, Mount, wait_for};
 use crate::reading::{assert_told, problems, read, undamaged};
-use crate::servers::{ACCESS_KEY, S3Server, SECRET, on_our_server_and_moto};
+use crate::servers::{ACCESS_KEY, Gone, S3Server, SECRET, on_our_server_and_moto};
 use crate::site::{ENVIRONMENT, EVENTS, SNAPSHOTS, Site, TIMEOUT, all, day_key, errno, hang_up, refusal_in};
 
 const DAY: &str = "2015-03-04";
@@ -33,7 +33,7 @@ fn without_s3_a_first_mount_is_refused_in_words() {
     let site = Site::new();
     let endpoint = site.server.endpoint_url();
     let options = site.options();
-    drop(site);
+    let _gone = Gone::end(site.server);
     let scratch = tempfile::tempdir().unwrap();
     let (code, errors) = refusal_in(&scratch, options, &ENVIRONMENT);
     assert_eq!(code, Some(4), "{errors}");
@@ -47,7 +47,7 @@ fn with_s3_gone_what_is_known_stays() {
     let names = mount.list("events/all");
     assert_right(&mount, &all(DAY));
     let options = site.options();
-    drop(site);
+    let _gone = Gone::end(site.server);
     assert_right(&mount, &all(DAY));
     assert_errno_in_time(&mount, &all(OTHER), libc::EHOSTUNREACH);
     assert_eq!(mount.list("events/all"), names);

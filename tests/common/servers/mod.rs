@@ -15,8 +15,12 @@ mod outside;
 mod process;
 pub mod proxy;
 
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
+
+use rustix::net::{self, AddressFamily, SocketType};
 
 use edxfs::demo::bucket::{Credentials, Object, Operation, Reply, Request, Server};
 
@@ -55,6 +59,29 @@ pub trait S3Server: Sized {
 
     /// From now on objects whose key ends so come after `delay`.
     fn delay(&self, endings: &[String], delay: Duration);
+}
+
+/// A port at which nobody answers, and that no other test's server is given as long as this lives.
+pub struct Gone(OwnedFd);
+
+impl Gone {
+    /// Ends a server.
+    pub fn end(server: Server) -> Gone {
+        let address = server.endpoint_url().trim_start_matches("http://").parse::<SocketAddr>().expect("an address");
+        drop(server);
+        // The listener is closed soon after.
+        for _ in 0..1000 {
+            let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+            // Connections that have ended keep the address for a while.
+            net::sockopt::set_socket_reuseaddr(&socket, true).expect("it is ours");
+            if net::bind(&socket, &address).is_ok() {
+                net::sockopt::set_socket_reuseaddr(&socket, false).expect("it is ours");
+                return Gone(socket);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the server does not end");
+    }
 }
 
 impl S3Server for Server {
