@@ -100,7 +100,9 @@ def whose(line):
 
 def decrypted(path):
     gpg = ["gpg", "--homedir", HOME, "--quiet", "--batch", "--pinentry-mode", "loopback"]
-    done = subprocess.run(gpg + ["--passphrase-file", PASSPHRASE, "--decrypt", path], capture_output=True, check=True)
+    done = subprocess.run(gpg + ["--passphrase-file", PASSPHRASE, "--decrypt", path], capture_output=True)
+    if done.returncode:
+        sys.exit(f"{path}: gpg ended with {done.returncode}: {done.stderr.decode(errors='replace')}")
     return gzip.decompress(done.stdout)
 
 
@@ -108,7 +110,7 @@ paths = sorted(glob.glob(DATA + "/edx-course-data/**/*.gpg", recursive=True))
 paths = [path for path in paths if NAME.search(path) and os.path.getsize(path)]
 days = {}
 stated = set()
-for path, log in zip(paths, ThreadPoolExecutor(8).map(decrypted, paths)):
+for path, log in zip(paths, ThreadPoolExecutor(os.cpu_count()).map(decrypted, paths)):
     match = NAME.search(path)
     site, date = {"edx": "prod"}.get(match[1], match[1]), match[2]
     lines = [(line, *(whose(line) or ("", ""))) for line in re.findall(rb"[^\n]*\n|[^\n]+\Z", log)]

@@ -87,8 +87,10 @@ impl Gnupg {
     fn with_key_of(made: &Made) -> Gnupg {
         let home = tempfile::Builder::new().prefix("g").tempdir().expect("a temporary folder");
         fs::set_permissions(home.path(), Permissions::from_mode(0o700)).expect("it is ours");
-        // The agent stretches the passphrase anew for each file; that would be nearly all of the time.
-        fs::write(home.path().join("gpg-agent.conf"), "s2k-count 65536\n").expect("it is ours");
+        // The agent stretches the passphrase anew for each file; that would be nearly all of the time. And the memory
+        // that it locks does not suffice for many files at once (GnuPG's T3530): now and then one would get ENOMEM.
+        let options = "s2k-count 65536\nauto-expand-secmem\n";
+        fs::write(home.path().join("gpg-agent.conf"), options).expect("it is ours");
         let mut gpg = Command::new("gpg");
         gpg.arg("--homedir").arg(home.path()).args(["--quiet", "--batch", "--pinentry-mode", "loopback"]);
         run(gpg.arg("--passphrase-file").arg(&made.passphrase_file).arg("--import").arg(&made.secret_key));
