@@ -2,7 +2,7 @@
 //!
 //! One organisation's tree is the root; of several, each is a folder in it, and nothing of them is ever merged.
 
-mod data_key;
+pub mod data_key;
 mod derived;
 mod directory;
 mod faults;
@@ -29,7 +29,6 @@ use crate::error::{Error, Result};
 use crate::recipe::{Artifact, Recipe};
 use crate::store::blob::Blob;
 use crate::tree::{Node, Page};
-pub use crate::volume::data_key::FILE as KEY_FILE;
 pub use crate::volume::directory::Archive;
 use crate::volume::organisation::Organisation;
 pub use crate::volume::reading::Contents;

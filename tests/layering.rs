@@ -44,7 +44,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("aws_config", &["source/s3"]),
     // Sealing, and the SHA-256 of a manifest.
     ("ring", &["store/seal", "export/copy"]),
-    ("rustix", &["export/folder", "control/reach"]),
+    ("rustix", &["export/folder", "control/reach", "doctor", "fuse/mounts"]),
     ("rusqlite", &["engine/ledger", "sqlite", "recipe/database", "recipe/opt_in"]),
     ("sqlite_plugin", &["sqlite"]),
     // The demonstration package is gzipped by its generator: a fixture must not be made by the code under test.

@@ -1,22 +1,22 @@
 //! An organisation's cache folder: ours alone, who owns it, and can its key be opened.
 
-use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
+use rustix::io::Errno;
+
 use crate::control::status::{Status, size};
 use crate::control::{self, Reply, Request};
-use crate::decode::openpgp;
 use crate::doctor::disk::mount_of;
 use crate::doctor::keys::{Given, Keys};
 use crate::doctor::room::{CHECK, Room, existing};
 use crate::doctor::{Case, Machine, Report, recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::shell::quoted;
-use crate::volume::KEY_FILE;
+use crate::volume::data_key;
 
 const ANOTHER: &str = "give another --cache-dir";
 
@@ -61,7 +61,7 @@ fn state(machine: &Machine, folder: &Path, uid: u32) -> Result<State> {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = existing(folder);
-            return match obstacle(parent, libc::W_OK | libc::X_OK) {
+            return match obstacle(parent, Access::WRITE_OK | Access::EXEC_OK) {
                 None => Ok(State::Missing),
                 Some(Obstacle::ReadOnlyDisk) => Err(read_only(machine, parent)),
                 Some(Obstacle::Rights) => {
@@ -77,7 +77,7 @@ fn state(machine: &Machine, folder: &Path, uid: u32) -> Result<State> {
     }
     control::check_private(folder, &meta, uid)?;
     let mode = meta.mode() & 0o7777;
-    match obstacle(folder, libc::R_OK | libc::W_OK | libc::X_OK) {
+    match obstacle(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
         None => Ok(State::Ours { mode }),
         Some(Obstacle::ReadOnlyDisk) => Err(read_only(machine, folder)),
         Some(Obstacle::Rights) => {
@@ -95,16 +95,11 @@ enum Obstacle {
     Rights,
 }
 
-/// `wanted` as access(2) takes it.
-fn obstacle(folder: &Path, wanted: libc::c_int) -> Option<Obstacle> {
-    let path = CString::new(folder.as_os_str().as_bytes()).ok()?;
-    // SAFETY: the path ends in NUL and outlives the call.
-    if unsafe { libc::access(path.as_ptr(), wanted) } == 0 {
-        return None;
-    }
-    match io::Error::last_os_error().kind() {
-        io::ErrorKind::ReadOnlyFilesystem => Some(Obstacle::ReadOnlyDisk),
-        _ => Some(Obstacle::Rights),
+fn obstacle(folder: &Path, wanted: Access) -> Option<Obstacle> {
+    match rustix::fs::access(folder, wanted) {
+        Ok(()) => None,
+        Err(Errno::ROFS) => Some(Obstacle::ReadOnlyDisk),
+        Err(_) => Some(Obstacle::Rights),
     }
 }
 
@@ -116,20 +111,19 @@ fn read_only(machine: &Machine, folder: &Path) -> Error {
 
 /// The key file of the cache, as a mount opens it.
 fn tell_key(org: &str, folder: &Path, keys: &Keys, report: &mut Report<'_>) {
-    let path = folder.join(KEY_FILE);
-    let wrapped = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-        wrapped => wrapped.map_err(Error::from),
-    };
-    let opened = wrapped.clone().and_then(|wrapped| openpgp::unwrap(&keys.secret, &wrapped));
-    match opened.err().map(|error| error.kind()) {
+    let path = folder.join(data_key::FILE);
+    match data_key::open(folder, &keys.secret).err().map(|error| error.kind()) {
+        Some(ErrorKind::NotFound) => {}
         Some(ErrorKind::Corrupt | ErrorKind::Unsupported) => {
             let command = format!("edxfs purge --org {} --cache-dir {}", quoted(org), quoted(folder));
             let error = Error::corrupt("is damaged, so nothing in this cache can be read any more");
             let error = error.advise(format!("destroy the cache, which is made anew: {command}"));
             report.wrong(CHECK, &error.about(path.display()));
         }
-        _ => recipients::tell(&path.display().to_string(), wrapped, keys, report),
+        _ => {
+            let wrapped = fs::read(&path).map_err(Error::from);
+            recipients::tell(&path.display().to_string(), wrapped, keys, report);
+        }
     }
 }
 

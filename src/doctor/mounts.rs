@@ -12,7 +12,7 @@ const CHECK: &str = "stale mount";
 pub fn check(case: &Case<'_>, report: &mut Report<'_>) {
     let table = fs::read(case.machine.proc.join("self/mountinfo")).unwrap_or_default();
     for mounted in mount_table(&table).iter().filter(|mounted| mounted.is_ours()) {
-        if is_dead(&mounted.point).unwrap_or(false) {
+        if is_dead(&mounted.point) {
             let at = mounted.point.display();
             let text = "its process has gone: `Transport endpoint is not connected`";
             report.warn(CHECK, format!("{at}: {text}; fusermount3 -u -z {}", quoted(&mounted.point)));

@@ -1,11 +1,9 @@
 //! What cache folders may still grow by, beside what their disks have free: those on one disk share it.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -92,14 +90,6 @@ fn disk_bytes(folder: &Path) -> u64 {
 
 fn disk(path: &Path) -> io::Result<Disk> {
     let number = fs::metadata(path)?.dev();
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: all zeros is a valid statvfs, the path ends in NUL, and both outlive the call.
-    let answer = unsafe {
-        let mut answer: libc::statvfs = std::mem::zeroed();
-        if libc::statvfs(path.as_ptr(), &raw mut answer) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        answer
-    };
+    let answer = rustix::fs::statvfs(path)?;
     Ok(Disk { number, free_bytes: answer.f_bavail.saturating_mul(answer.f_frsize) })
 }

@@ -7,6 +7,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::io::Errno;
+
 use super::FS_NAME;
 use crate::error::{Error, Result};
 
@@ -46,7 +48,7 @@ pub enum Force {
 /// Errors: `Usage` if the dead mount is another filesystem's.
 pub fn detach_stale(point: &Path) -> Result<()> {
     for _ in 0..MOST_STALE {
-        if !is_dead(point)? {
+        if !is_dead(point) {
             return Ok(());
         }
         let path = absolute(point)?;
@@ -64,18 +66,8 @@ pub fn detach_stale(point: &Path) -> Result<()> {
 }
 
 /// Asks for what the kernel never keeps: a dead mount's attributes may still be remembered.
-pub fn is_dead(point: &Path) -> Result<bool> {
-    let name = c_path(point)?;
-    // SAFETY: all zeros is a valid statvfs, `name` ends in NUL, and both outlive the call.
-    let failed = unsafe {
-        let mut answer: libc::statvfs = std::mem::zeroed();
-        libc::statvfs(name.as_ptr(), &mut answer) != 0
-    };
-    Ok(failed && io::Error::last_os_error().raw_os_error() == Some(libc::ENOTCONN))
-}
-
-fn c_path(path: &Path) -> Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::usage("a path holds no NUL"))
+pub fn is_dead(point: &Path) -> bool {
+    rustix::fs::statvfs(point).is_err_and(|error| error == Errno::NOTCONN)
 }
 
 /// Unmounts a mount of ours, also with files open, whoever serves it; says which it took.
@@ -129,7 +121,7 @@ pub fn absolute(point: &Path) -> Result<PathBuf> {
 }
 
 pub fn unmount_with(path: &Path, force: Force) -> Result<()> {
-    let name = c_path(path)?;
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::usage("a path holds no NUL"))?;
     let flags = libc::UMOUNT_NOFOLLOW | if force == Force::Detach { libc::MNT_DETACH } else { 0 };
     // SAFETY: `name` is a NUL-terminated path that outlives the call.
     if unsafe { libc::umount2(name.as_ptr(), flags) } == 0 {

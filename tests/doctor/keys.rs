@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::common::{Mount, folder_options, small_package};
-use crate::gnupg::Keyring;
+use crate::gnupg::{Keyring, Reader};
 use crate::reading::quiet;
 use crate::visit::{Home, Visit, option};
 
@@ -217,7 +217,8 @@ fn a_damaged_key_of_the_cache_is_told_as_such() {
     let options = [folder_options(&made), option("--cache-dir", &cache).to_vec()].concat();
     let mut flipped = wrapped.clone();
     *flipped.last_mut().expect("it is not empty") ^= 1;
-    for damaged in [&b""[..], b"nothing of ours", &wrapped[..wrapped.len() - 40], &flipped] {
+    let keyless = Keyring::of(&made).encrypt(Reader::Czar, b"too short for a key");
+    for damaged in [&b""[..], b"nothing of ours", &wrapped[..wrapped.len() - 40], &flipped, &keyless] {
         fs::write(cache.join("key.gpg"), damaged).expect("it is ours");
         let visit = home.visit(&options);
         assert_eq!(visit.code, Some(1), "{visit}");
