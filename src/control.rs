@@ -34,7 +34,7 @@ const SOCKET_NAME: &str = "control.sock";
 /// The longest request line: as many paths as a command line holds.
 const REQUEST_LIMIT: u64 = 2 << 20;
 /// The longest reply line.
-const REPLY_LIMIT: u64 = 4 << 20;
+const REPLY_LIMIT: usize = 4 << 20;
 
 /// A path to the folder's socket that fits into the 107 bytes a socket address has; `dir` must stay open as long as
 /// the path is used.

@@ -1,7 +1,7 @@
 //! What the owner of cache folders answers on its sockets: how it is, and its tree.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -21,20 +21,14 @@ pub fn answer_for(
     settings: &Settings,
     mount_point: Option<&Path>,
 ) -> Result<Vec<Serving>> {
-    let status = Status {
-        pid: std::process::id(),
-        source: settings.source.to_string(),
-        mount_point: mount_point.map(Path::to_path_buf),
-        cache_dirs: owned.iter().map(|owned| owned.dir().to_path_buf()).collect(),
-        ..Status::default()
-    };
     let whereabouts = Whereabouts {
-        mount_point: status.mount_point.clone(),
-        pid: status.pid,
+        mount_point: mount_point.map(Path::to_path_buf),
+        pid: std::process::id(),
         orgs: settings.orgs.clone(),
         shown: shown::of(settings),
     };
-    let identity = Identity { status, whereabouts };
+    let cache_dirs = owned.iter().map(|owned| owned.dir().to_path_buf()).collect();
+    let identity = Identity { source: settings.source.to_string(), cache_dirs, whereabouts };
     let volume = Arc::clone(volume);
     let answer: control::Answer = Arc::new(move |request, replies| answer(&volume, &identity, request, replies));
     owned.into_iter().map(|owned| control::serve(owned, Arc::clone(&answer))).collect()
@@ -42,8 +36,8 @@ pub fn answer_for(
 
 /// What stays the same as long as we own the folders.
 struct Identity {
-    /// To be completed by the volume's.
-    status: Status,
+    source: String,
+    cache_dirs: Vec<PathBuf>,
     whereabouts: Whereabouts,
 }
 
@@ -52,8 +46,12 @@ fn answer(volume: &Volume, identity: &Identity, request: Request, replies: &mut 
     let wait = Wait::Until(&gone);
     let answered = match request {
         Request::Status => {
-            let Status { pid, source, mount_point, cache_dirs, .. } = identity.status.clone();
-            let status = Status { pid, source, mount_point, cache_dirs, ..volume.status() };
+            let status = Status {
+                source: identity.source.clone(),
+                cache_dirs: identity.cache_dirs.clone(),
+                mount_point: identity.whereabouts.mount_point.clone(),
+                ..volume.status()
+            };
             replies.send(&Reply::Status(Box::new(status))).map(Ok)
         }
         Request::Where => replies.send(&Reply::Where(identity.whereabouts.clone())).map(Ok),

@@ -95,7 +95,7 @@ fn listening_dirs(user: u32) -> Vec<PathBuf> {
 }
 
 fn is_cache_of(dir: &Path, user: u32) -> bool {
-    fs::metadata(dir).is_ok_and(|meta| control::check_private(dir, &meta, user).is_ok()) && control::has_lock(dir)
+    control::is_private(dir, user) && control::has_lock(dir)
 }
 
 /// The eighth column, which may hold spaces.

@@ -36,8 +36,7 @@ impl Drop for Scratch {
         // A decode that is not waited for may still put a file there.
         let deadline = Instant::now() + Duration::from_secs(5);
         while let Err(error) = fs::remove_dir_all(&self.0) {
-            // What vanishes beneath it while it is removed is not found, either.
-            if error.kind() == io::ErrorKind::NotFound && !self.0.exists() {
+            if error.kind() == io::ErrorKind::NotFound {
                 return;
             }
             if Instant::now() > deadline {

@@ -10,13 +10,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+/// For a manager that is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Who waits to be told, if anybody does. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceManager {
     address: Option<SocketAddr>,
 }
-
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a mount comes to, with one line on it that `systemctl status` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

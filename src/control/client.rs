@@ -46,10 +46,12 @@ impl Conversation {
     fn begin_by(cache_dir: &Path, request: &Request, deadline: Instant) -> Result<Option<Conversation>> {
         let begin = || -> Result<Option<Conversation>> {
             let trust = if our_uid() == 0 && !request.is_about_content() { Trust::Anybodys } else { Trust::OurOwn };
-            let Some((mut stream, peer)) = connect(cache_dir, trust, left(deadline)?)? else { return Ok(None) };
+            let Some((mut stream, peer)) = connect(cache_dir, trust, left(deadline).map_err(silence)?)? else {
+                return Ok(None);
+            };
             let mut text = serde_json::to_vec(request).map_err(io::Error::from)?;
             text.push(b'\n');
-            stream.set_write_timeout(Some(left(deadline)?))?;
+            stream.set_write_timeout(Some(left(deadline).map_err(silence)?))?;
             match stream.write_all(&text) {
                 // It has hung up, and may have said why.
                 Err(error) if error.kind() == IoKind::BrokenPipe => {}
@@ -62,17 +64,7 @@ impl Conversation {
 
     /// The one reply. Errors: as `ask`.
     fn reply_by(&mut self, deadline: Instant) -> Result<Reply> {
-        // However small the pieces in which it comes.
-        while !self.line.ends_with(b"\n") && (self.line.len() as u64) < REPLY_LIMIT {
-            self.stream.get_ref().set_read_timeout(Some(left(deadline)?))?;
-            let piece = self.stream.fill_buf().map_err(silence)?;
-            let taken = piece.iter().position(|byte| *byte == b'\n').map_or(piece.len(), |at| at + 1);
-            if taken == 0 {
-                break;
-            }
-            self.line.extend_from_slice(&piece[..taken]);
-            self.stream.consume(taken);
-        }
+        self.read_line(Some(deadline)).map_err(silence)?;
         Ok(match self.take_reply()? {
             Reply::Status(mut status) => {
                 status.pid = self.pid;
@@ -85,14 +77,14 @@ impl Conversation {
 
     /// The next reply. Errors: the owner's own where that is `Failed`; `Unreachable` where the owner has ended.
     pub fn reply(&mut self) -> Result<Reply> {
-        self.read_line().map_err(silence)?;
+        self.read_line(None).map_err(silence)?;
         self.take_reply()
     }
 
     /// The next reply; None once `stop` says so while the owner works on it, looked at every `interval`. Errors: as `reply`.
     pub fn reply_unless(&mut self, stop: &dyn Fn() -> bool, interval: Duration) -> Result<Option<Reply>> {
         self.stream.get_ref().set_read_timeout(Some(interval))?;
-        while let Err(error) = self.read_line() {
+        while let Err(error) = self.read_line(None) {
             match error.kind() {
                 IoKind::WouldBlock | IoKind::TimedOut if stop() => return Ok(None),
                 IoKind::WouldBlock | IoKind::TimedOut => {}
@@ -103,10 +95,25 @@ impl Conversation {
         self.take_reply().map(Some)
     }
 
-    /// Reads on until a line is whole, or the stream has ended.
-    fn read_line(&mut self) -> io::Result<()> {
-        let rest = REPLY_LIMIT - (self.line.len() as u64).min(REPLY_LIMIT);
-        (&mut self.stream).take(rest).read_until(b'\n', &mut self.line).map(drop)
+    /// Reads on until a line is whole, or the stream has ended; not beyond a deadline, however small the pieces are.
+    fn read_line(&mut self, deadline: Option<Instant>) -> io::Result<()> {
+        while !self.line.ends_with(b"\n") && self.line.len() < REPLY_LIMIT {
+            if let Some(deadline) = deadline {
+                self.stream.get_ref().set_read_timeout(Some(left(deadline)?))?;
+            }
+            let piece = match self.stream.fill_buf() {
+                Err(error) if error.kind() == IoKind::Interrupted => continue,
+                piece => piece?,
+            };
+            let end = piece.iter().position(|byte| *byte == b'\n').map_or(piece.len(), |at| at + 1);
+            let taken = end.min(REPLY_LIMIT - self.line.len());
+            if taken == 0 {
+                break;
+            }
+            self.line.extend_from_slice(&piece[..taken]);
+            self.stream.consume(taken);
+        }
+        Ok(())
     }
 
     fn take_reply(&mut self) -> Result<Reply> {
@@ -148,9 +155,9 @@ impl Read for Conversation {
 }
 
 /// What is left of somebody's patience. Errors: `TimedOut`.
-fn left(deadline: Instant) -> Result<Duration> {
+fn left(deadline: Instant) -> io::Result<Duration> {
     match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(silence(IoKind::TimedOut.into())),
+        Duration::ZERO => Err(IoKind::TimedOut.into()),
         left => Ok(left),
     }
 }

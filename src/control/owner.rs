@@ -89,10 +89,10 @@ fn claim_private(cache_dir: &Path) -> Result<Claim> {
     Ok(Claim::Ours(Owned { dir: fs::canonicalize(cache_dir)?, _lock: lock }))
 }
 
-/// Whether a cache folder may lie, or may have lain, there: a folder, this user's alone.
-pub fn is_private(cache_dir: &Path) -> bool {
+/// Whether a cache folder of a user's may lie, or may have lain, there: a folder, and this user's alone.
+pub fn is_private(cache_dir: &Path, user: u32) -> bool {
     let meta = open_dir(cache_dir).and_then(|dir| dir.metadata());
-    meta.is_ok_and(|meta| check_private(cache_dir, &meta, our_uid()).is_ok())
+    meta.is_ok_and(|meta| check_private(cache_dir, &meta, user).is_ok())
 }
 
 /// Whether a folder is this user's alone. Errors: `Usage` with the remedy.

@@ -22,8 +22,7 @@ use crate::export::walk::{self, Entry, Sink, Step};
 use crate::export::{Selection, Totals, Tree, Watcher};
 use crate::volume::Contents;
 
-/// What stands behind a name while it is being written, in each folder: a name that no file of the tree has, and that is
-/// no longer than any other.
+/// The name that a file is written under, in its folder: no file of the tree has it, and it is no longer than theirs.
 const PART: &str = ".edxfs-export.part";
 const PART_IN_THE_WAY: &str = "a folder or a link has the name of what is being written";
 /// Times that differ by less are the same: FAT has no odd seconds.

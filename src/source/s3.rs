@@ -173,7 +173,7 @@ impl Link {
         F: Future<Output = Result<T, SdkError<E>>>,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
-        let (mut hops, mut renewals) = (0, 0);
+        let (mut hops, mut is_renewed) = (0, false);
         loop {
             let (client, generation) = self.session.client();
             let region = self.regions().get(bucket).or(client.config().region()).cloned();
@@ -182,9 +182,9 @@ impl Link {
                 Err(error) => error,
             };
             let failure = Failure::of(&error);
-            let may_be_renewed = renewals == 0 && failure.is_of_credentials();
+            let may_be_renewed = !is_renewed && failure.is_of_credentials();
             if may_be_renewed && self.session.renew(&self.settings, &self.clock, generation).await {
-                renewals += 1;
+                is_renewed = true;
                 continue;
             }
             let told = failure.region.clone().map(Region::new);

@@ -53,7 +53,7 @@ pub fn purge(folder: &Path) -> Result<Purged> {
 
 /// Removes what a purge leaves that was cut off before its last step: an empty folder, this user's alone.
 fn remove_emptied(folder: &Path) -> bool {
-    control::is_private(folder) && fs::remove_dir(folder).is_ok()
+    control::is_private(folder, control::our_uid()) && fs::remove_dir(folder).is_ok()
 }
 
 fn remove_cached(folder: &Path) -> Result<()> {

@@ -154,6 +154,7 @@ fn the_system_unit_lets_every_system_call_of_a_mount_through() {
 struct Instance {
     unit: String,
     point: PathBuf,
+    home: Option<PathBuf>,
     scratch: tempfile::TempDir,
 }
 
@@ -177,11 +178,13 @@ impl Instance {
         for (specifier, path) in [("/etc/edxfs", at("config/edxfs")), ("%E", at("config")), ("/srv", at("srv"))] {
             unit = unit.replace(specifier, &path);
         }
+        // A user's manager has one; systemd gives services of the system none.
+        let home = unit.contains("%h").then(|| scratch.path().join("home"));
         unit = unit.replace("%C", &at("cache")).replace("%h", &at("home")).replace("%i", "x");
         let point = values(&unit, "Environment").into_iter().find_map(|value| value.strip_prefix("EDXFS_MOUNTPOINT="));
         let point = PathBuf::from(point.expect("it has a mount point"));
         unit = unit.replace("${EDXFS_MOUNTPOINT}", point.to_str().expect("ASCII"));
-        Instance { unit, point, scratch }
+        Instance { unit, point, home, scratch }
     }
 
     /// A command of the unit, with the unit's environment, no more capabilities than the unit leaves it, and without a
@@ -199,10 +202,7 @@ impl Instance {
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin").current_dir("/");
         let variables = values(&self.unit, "Environment").into_iter().filter_map(|value| value.split_once('='));
         command.envs(variables);
-        if self.unit.contains("/home/") {
-            // A user's manager has one; systemd gives services of the system none.
-            command.env("HOME", self.scratch.path().join("home"));
-        }
+        command.envs(self.home.as_ref().map(|home| ("HOME", home)));
         command.env("CREDENTIALS_DIRECTORY", self.scratch.path().join("credentials"));
         command
     }

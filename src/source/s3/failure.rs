@@ -39,9 +39,12 @@ pub struct Failure {
     text: String,
 }
 
-/// The codes of a refusal that is about who asks, not about what for.
-const CREDENTIALS: [&str; 5] =
-    ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"];
+/// What a refusal blames that is about who asks, not about what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blamed {
+    KeyPair,
+    Session,
+}
 
 impl Failure {
     pub fn of<E>(error: &SdkError<E>) -> Self
@@ -100,13 +103,11 @@ impl Failure {
             (FailureKind::NoCredentials, _) => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile (for SSO: aws sso login)"
             }
-            (FailureKind::Denied, "InvalidAccessKeyId" | "SignatureDoesNotMatch") => {
-                "the access key or its secret is wrong: check the profile or the environment"
-            }
-            (FailureKind::Denied, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") => {
-                "the session has expired: log in again (for SSO: aws sso login)"
-            }
             (FailureKind::Denied, "RequestTimeTooSkewed") => "set this machine's clock",
+            (FailureKind::Denied, _) => match self.blamed()? {
+                Blamed::KeyPair => "the access key or its secret is wrong: check the profile or the environment",
+                Blamed::Session => "the session has expired: log in again (for SSO: aws sso login)",
+            },
             (FailureKind::TimedOut | FailureKind::Unreachable, _) => {
                 "check the network and --endpoint-url; it is tried again when opened again"
             }
@@ -118,8 +119,15 @@ impl Failure {
 
     /// Whether the server, or the SDK, would take other credentials instead.
     pub fn is_of_credentials(&self) -> bool {
-        self.kind == FailureKind::NoCredentials
-            || (self.kind == FailureKind::Denied && CREDENTIALS.contains(&self.text.as_str()))
+        self.kind == FailureKind::NoCredentials || (self.kind == FailureKind::Denied && self.blamed().is_some())
+    }
+
+    fn blamed(&self) -> Option<Blamed> {
+        match self.text.as_str() {
+            "InvalidAccessKeyId" | "SignatureDoesNotMatch" => Some(Blamed::KeyPair),
+            "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => Some(Blamed::Session),
+            _ => None,
+        }
     }
 
     /// Whether permissions are the matter, not the key pair itself.
