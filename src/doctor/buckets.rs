@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::S3Settings;
-use crate::doctor::contents::Contents;
-use crate::doctor::source::Stock;
+use crate::doctor::contents::{Contents, Stock};
 use crate::doctor::{Case, Report, credentials};
 use crate::error::Error;
 use crate::source::s3::S3Source;

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::doctor::Report;
-use crate::doctor::source::Stock;
+use crate::doctor::contents::Stock;
 use crate::error::Error;
 use crate::source::s3::Clocks;
 

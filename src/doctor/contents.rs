@@ -1,11 +1,28 @@
-//! What the keys of an organisation's objects mean, counted.
+//! What a source was found to hold: its objects, and what their keys mean, counted.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use crate::edx::object_key::{ObjectRole, object_role};
-use crate::source::ObjectMeta;
+use crate::source::s3::Clocks;
+use crate::source::{ObjectMeta, Source};
+
+/// A source and its objects: what later checks compare with.
+pub struct Stock {
+    pub org: String,
+    /// None where it could not be reached.
+    pub source: Option<Arc<dyn Source>>,
+    pub objects: Vec<ObjectMeta>,
+    pub clocks: Option<Clocks>,
+}
+
+impl Stock {
+    pub fn unreachable(org: &str) -> Stock {
+        Stock { org: org.to_owned(), source: None, objects: Vec::new(), clocks: None }
+    }
+}
 
 /// How many objects mean what.
 #[derive(Default)]

@@ -1,30 +1,14 @@
-//! Where the objects come from: a folder, or buckets. What it holds is what later checks compare with.
+//! Where the objects come from: a folder, or buckets.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::SourceSettings;
-use crate::doctor::contents::Contents;
+use crate::doctor::contents::{Contents, Stock};
 use crate::doctor::{Case, Report, buckets};
 use crate::error::{Error, Result};
 use crate::source::folder::FolderSource;
-use crate::source::s3::Clocks;
 use crate::source::{ObjectMeta, Source};
-
-/// What a source was found to hold.
-pub struct Stock {
-    pub org: String,
-    /// None where it could not be reached.
-    pub source: Option<Arc<dyn Source>>,
-    pub objects: Vec<ObjectMeta>,
-    pub clocks: Option<Clocks>,
-}
-
-impl Stock {
-    pub fn unreachable(org: &str) -> Stock {
-        Stock { org: org.to_owned(), source: None, objects: Vec::new(), clocks: None }
-    }
-}
 
 pub fn check(case: &Case<'_>, org: &str, report: &mut Report<'_>) -> Stock {
     match &case.settings.source {

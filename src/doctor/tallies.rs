@@ -2,7 +2,7 @@
 //! anew for each samced.db.
 
 use crate::control::status::size;
-use crate::doctor::source::Stock;
+use crate::doctor::contents::Stock;
 use crate::doctor::{Case, Report};
 use crate::edx::object_key::{ObjectRole, object_role};
 

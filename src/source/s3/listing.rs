@@ -9,12 +9,18 @@ use jiff::Timestamp;
 
 use super::Link;
 use super::failure::{Failure, FailureKind};
-use super::probe::Prefix;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::{Availability, ETag, ObjectId, ObjectKey, ObjectMeta};
 
 /// Years of which there can be weekly tars; the form ended in 2014.
 const TAR_YEARS: [&str; 3] = ["2012-", "2013-", "2014-"];
+
+/// What came of listing one prefix.
+pub struct Prefix {
+    /// `s3://bucket/prefix`.
+    pub place: String,
+    pub objects: Result<Vec<ObjectMeta>>,
+}
 
 /// One prefix of one bucket, and which of its keys are ours.
 #[derive(Clone, Debug)]

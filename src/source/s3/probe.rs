@@ -9,9 +9,9 @@ use tokio::time::timeout;
 
 use super::clock::Clocks;
 use super::failure::brief;
+pub use super::listing::Prefix;
 use super::{S3Source, listing};
 use crate::error::{Error, ErrorKind, Result};
-use crate::source::ObjectMeta;
 
 /// The part of the SDK's chain that credentials came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +71,6 @@ pub struct Found {
     pub provider: Provider,
     /// None: they do not expire.
     pub expires: Option<Timestamp>,
-}
-
-/// What came of listing one prefix.
-pub struct Prefix {
-    /// `s3://bucket/prefix`.
-    pub place: String,
-    pub objects: Result<Vec<ObjectMeta>>,
 }
 
 impl S3Source {
