@@ -8,6 +8,8 @@
 mod damage;
 #[path = "decode/fixtures.rs"]
 mod fixtures;
+#[path = "common/gnupg_home.rs"]
+mod gnupg_home;
 #[path = "decode/gzip.rs"]
 mod gzip;
 #[path = "decode/openpgp.rs"]

@@ -1,5 +1,7 @@
 //! The generated package against the real tools: GnuPG, gunzip, unzip and Python say what is in it.
 
+#[path = "common/gnupg_home.rs"]
+mod gnupg_home;
 #[path = "demo/mounted.rs"]
 mod mounted;
 
@@ -13,6 +15,8 @@ use std::process::{Command, Stdio};
 use edxfs::demo::{Keep, Made, Plan, generate};
 use edxfs::error::ErrorKind;
 use tempfile::TempDir;
+
+use gnupg_home::GnupgHome;
 
 const DAY: &str = "edx-course-data/unix/edx/events/2015/unix-edx-events-2015-03-02.log";
 const ZIP: &str = "course-data/unix-2015-03-15.zip";
@@ -35,34 +39,25 @@ fn run(command: &mut Command, input: &[u8]) -> Vec<u8> {
 
 /// A GnuPG home that holds the package's secret key.
 struct Gpg<'a> {
-    home: TempDir,
+    home: GnupgHome,
     made: &'a Made,
 }
 
 impl<'a> Gpg<'a> {
     fn new(made: &'a Made) -> Self {
-        let home = TempDir::with_prefix("g").unwrap();
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let gpg = Gpg { home, made };
+        let gpg = Gpg { home: GnupgHome::new(), made };
         run(gpg.command().arg("--import").arg(&made.secret_key), b"");
         gpg
     }
 
     fn command(&self) -> Command {
-        let mut gpg = Command::new("gpg");
-        gpg.arg("--homedir").arg(self.home.path()).args(["--quiet", "--batch", "--pinentry-mode", "loopback"]);
-        gpg.arg("--passphrase-file").arg(&self.made.passphrase_file);
+        let mut gpg = self.home.gpg();
+        gpg.arg("--batch").arg("--passphrase-file").arg(&self.made.passphrase_file);
         gpg
     }
 
     fn decrypt(&self, encrypted: &[u8]) -> Vec<u8> {
         run(self.command().arg("--decrypt"), encrypted)
-    }
-}
-
-impl Drop for Gpg<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
     }
 }
 

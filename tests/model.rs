@@ -2,6 +2,8 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "common/gnupg_home.rs"]
+mod gnupg_home;
 #[path = "model/naive.rs"]
 mod naive;
 #[path = "model/refresh.rs"]

@@ -21,6 +21,8 @@ mod clients;
 mod content;
 #[path = "mount/desktop.rs"]
 mod desktop;
+#[path = "common/gnupg_home.rs"]
+mod gnupg_home;
 #[path = "mount/life.rs"]
 mod life;
 #[path = "mount/mirror.rs"]

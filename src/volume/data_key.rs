@@ -31,7 +31,7 @@ pub struct Opened {
 }
 
 /// Opens the folder's data key, or makes one. Errors: `NoSecretKey` if it is wrapped to other keys; `Corrupt`.
-pub fn open_or_create(folder: &Path, keys: &SecretKeys) -> Result<DataKey> {
+pub(super) fn open_or_create(folder: &Path, keys: &SecretKeys) -> Result<DataKey> {
     match open(folder, keys) {
         // Anything else may pass, and a new key would make the cache worthless.
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -44,7 +44,7 @@ pub fn open_or_create(folder: &Path, keys: &SecretKeys) -> Result<DataKey> {
 }
 
 /// Whether the folder has a data key, or something in its place.
-pub fn is_in(folder: &Path) -> bool {
+pub(super) fn is_in(folder: &Path) -> bool {
     fs::symlink_metadata(folder.join(FILE)).is_ok()
 }
 
@@ -70,7 +70,7 @@ fn unwrap(wrapped: &[u8], keys: &SecretKeys) -> Result<Opened> {
 
 /// Wraps the folder's data key to `recipients` and to nobody else, and overwrites what it replaces. A crash leaves the
 /// key file of before or the new one, whole. Errors: `NoSecretKey` without a recipient; local I/O.
-pub fn replace(folder: &Path, key: &DataKey, recipients: &[Recipient]) -> Result<()> {
+pub(super) fn replace(folder: &Path, key: &DataKey, recipients: &[Recipient]) -> Result<()> {
     let packets = openpgp::to_packets(recipients)?;
     let mut plain = Zeroizing::new(Vec::with_capacity(32 + packets.len()));
     plain.extend_from_slice(key.expose());
@@ -93,7 +93,7 @@ pub fn replace(folder: &Path, key: &DataKey, recipients: &[Recipient]) -> Result
 
 /// Overwrites and removes the key file, so that nothing that was sealed under it can be read again, as far as the disk
 /// overwrites in place. Does nothing where there is none. Errors: `Internal`, also for what is no plain file.
-pub fn destroy(folder: &Path) -> Result<()> {
+pub(super) fn destroy(folder: &Path) -> Result<()> {
     for path in [folder.join(FILE), folder.join(PART)] {
         overwrite_and_remove(&path)
             .map_err(|error| {

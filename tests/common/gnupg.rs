@@ -1,15 +1,19 @@
 //! Encrypts as the producer does, with GnuPG: for the package's own recipient, or for somebody else.
 #![allow(dead_code)]
 
-use std::fs;
+#[path = "gnupg_home.rs"]
+mod home;
+
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
 use edxfs::demo::Made;
 
+pub use self::home::GnupgHome;
 use crate::common::run;
 
 /// Who can read a message.
@@ -22,7 +26,7 @@ pub enum Reader {
 
 /// A keyring with the public keys of a package.
 pub struct Keyring {
-    home: tempfile::TempDir,
+    home: GnupgHome,
 }
 
 impl Keyring {
@@ -34,10 +38,7 @@ impl Keyring {
     }
 
     pub fn empty() -> Keyring {
-        // Short, because the agent's socket lies in it.
-        let home = tempfile::Builder::new().prefix("g").tempdir_in("/tmp").expect("a temporary folder");
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).expect("a mode can be set");
-        Keyring { home }
+        Keyring { home: GnupgHome::new() }
     }
 
     pub fn encrypt(&self, reader: Reader, plain: &[u8]) -> Vec<u8> {
@@ -78,35 +79,28 @@ impl Keyring {
     /// With an encryption subkey for each of `subkeys`, its validity.
     fn secret_key_of(&self, passphrase: &str, validity: &str, subkeys: &[&str], folder: &Path) -> PathBuf {
         let made = "20150101T000000!";
-        let unasked = ["--pinentry-mode", "loopback", "--passphrase", passphrase];
+        let unasked = ["--passphrase", passphrase];
         let mut gpg = self.gpg();
         let generate = ["--quick-gen-key", "other@example.org", "rsa2048", "default", validity];
         run(gpg.args(["--faked-system-time", made]).args(unasked).args(generate));
         // GnuPG 2.2 gives a key made by algorithm no encryption subkey.
-        let listed = run(self.gpg().args(["--with-colons", "--list-keys"]));
-        let listed = String::from_utf8(listed.stdout).expect("UTF-8");
-        let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).expect("a fingerprint");
-        let fingerprint = fingerprint.trim_matches(':').to_owned();
+        let fingerprint = self.home.fingerprint();
         for validity in subkeys {
             let subkey = ["--quick-add-key", &fingerprint, "rsa2048", "encr", validity];
             run(self.gpg().args(["--faked-system-time", made]).args(unasked).args(subkey));
         }
         let file = folder.join("other-secret.asc");
-        fs::write(&file, run(self.gpg().args(unasked).args(["--armor", "--export-secret-keys"])).stdout)
-            .expect("a file can be made");
+        let exported = run(self.gpg().args(unasked).args(["--armor", "--export-secret-keys"])).stdout;
+        let mut private = OpenOptions::new();
+        private.write(true).create(true).truncate(true).mode(0o600);
+        private.open(&file).and_then(|mut file| file.write_all(&exported)).expect("a file can be made");
         file
     }
 
     fn gpg(&self) -> Command {
-        let mut gpg = Command::new("gpg");
-        gpg.arg("--homedir").arg(self.home.path()).args(["--no-options", "--quiet", "--no-tty", "--batch"]);
+        let mut gpg = self.home.gpg();
+        gpg.arg("--batch");
         gpg
-    }
-}
-
-impl Drop for Keyring {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
     }
 }
 

@@ -6,6 +6,7 @@ use edxfs::decode::openpgp::{KeyName, Recipient, certificates, from_packets, nam
 use edxfs::error::{ErrorKind, Result};
 
 use crate::fixtures::*;
+use crate::gnupg_home::GnupgHome;
 
 fn read(content: &[u8]) -> Result<Vec<Recipient>> {
     let folder = tempfile::tempdir().unwrap();
@@ -60,22 +61,19 @@ fn what_cannot_be_wrapped_to_is_refused_by_name() {
 
 /// A home of its own: what is done to a certificate stays done.
 struct Eve {
-    home: tempfile::TempDir,
+    home: GnupgHome,
     fingerprint: String,
 }
 
 impl Eve {
     /// A certificate with two subkeys for encryption.
     fn new(options: &[&str]) -> Eve {
-        let home = tempfile::Builder::new().prefix("g").tempdir_in("/tmp").unwrap();
-        let mut eve = Eve { home, fingerprint: String::new() };
+        let mut eve = Eve { home: GnupgHome::new(), fingerprint: String::new() };
         eve.gpg(
             &[options, &["--batch", "--quick-gen-key", "eve@example.org", "ed25519", "sign", "never"]].concat(),
             b"",
         );
-        let listed = String::from_utf8(eve.gpg(&["--with-colons", "--list-keys"], b"")).unwrap();
-        let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap();
-        eve.fingerprint = fingerprint.trim_matches(':').to_owned();
+        eve.fingerprint = eve.home.fingerprint();
         for _ in 0..2 {
             let add = ["--batch", "--quick-add-key", &eve.fingerprint, "cv25519", "encr", "never"];
             eve.gpg(&[options, &add].concat(), b"");
@@ -84,19 +82,11 @@ impl Eve {
     }
 
     fn gpg(&self, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-        let mut command = Command::new("gpg");
-        command.arg("--homedir").arg(self.home.path()).args(["--no-tty", "--quiet", "--pinentry-mode", "loopback"]);
-        run(command.args(["--passphrase", "", "--command-fd", "0"]).args(arguments), input)
+        run(self.home.gpg().args(["--passphrase", "", "--command-fd", "0"]).args(arguments), input)
     }
 
     fn export(&self) -> Vec<u8> {
         self.gpg(&["--batch", "--export", &self.fingerprint], b"")
-    }
-}
-
-impl Drop for Eve {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
     }
 }
 

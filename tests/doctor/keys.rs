@@ -39,7 +39,6 @@ fn without_a_key_the_recipients_are_named() {
 fn another_key_opens_nothing() {
     let home = Home::new();
     let key = Keyring::empty().new_secret_key(&home.path(""));
-    private(&key);
     let visit = with_keys(&home, &[option("--secret-key", &key)]);
     assert_eq!(visit.code, Some(3), "{visit}");
     visit.assert_well_but(&["recipients"]);
@@ -58,7 +57,6 @@ fn another_key_opens_nothing() {
 fn an_expired_certificate_is_a_note() {
     let home = Home::new();
     let key = Keyring::empty().expired_secret_key(&home.path(""));
-    private(&key);
     let visit = with_keys(&home, &[option("--secret-key", &key)]);
     visit.assert_said(
         "note",
@@ -72,7 +70,6 @@ fn an_expired_certificate_is_a_note() {
 fn a_certificate_whose_old_subkey_has_a_successor_is_valid() {
     let home = Home::new();
     let key = Keyring::empty().renewed_secret_key(&home.path(""));
-    private(&key);
     let visit = with_keys(&home, &[option("--secret-key", &key)]);
     visit.assert_said("ok", "key", &["(not locked), "]);
     assert!(visit.said("note", "key").is_empty(), "{visit}");
@@ -89,8 +86,6 @@ fn a_key_that_cannot_be_used_is_wrong_only_where_the_mount_cannot_do_without() {
     }
     let signing = Keyring::empty().signing_secret_key(&signing);
     let locked = Keyring::empty().locked_secret_key(&locked);
-    private(&signing);
-    private(&locked);
     let passphrase = option("--passphrase-file", &made.passphrase_file);
     let with = |files: &[&Path]| {
         let keys: Vec<_> = files.iter().map(|file| option("--secret-key", file)).collect();
@@ -198,7 +193,6 @@ fn a_cache_of_other_keys_is_told() {
     let scratch = Mount::start(&quiet(folder_options(&made))).stop();
     let cache = option("--cache-dir", &scratch.path().join("cache"));
     let key = Keyring::empty().new_secret_key(&home.path(""));
-    private(&key);
     let visit = with_keys(&home, &[option("--secret-key", &key), cache.clone()]);
     visit.assert_said("wrong", "recipients", &["cache/key.gpg: no secret key for its 1 recipient 0x"]);
     let right = [option("--secret-key", &made.secret_key), option("--passphrase-file", &made.passphrase_file), cache];

@@ -1,23 +1,20 @@
 //! Somebody who shall read an archive: a key of GnuPG's making, and what it decrypts.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::run;
+use crate::gnupg::GnupgHome;
 
 /// An owner of keys, with a home folder for GnuPG that ends with the test.
 pub struct Owner {
-    home: tempfile::TempDir,
+    home: GnupgHome,
 }
 
 impl Owner {
     pub fn new() -> Owner {
-        // Short, because the agent's socket lies in it.
-        let home = tempfile::Builder::new().prefix("g").tempdir_in("/tmp").expect("a temporary folder");
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).expect("a mode can be set");
-        Owner { home }
+        Owner { home: GnupgHome::new() }
     }
 
     /// With a key for signing and a subkey for encryption.
@@ -48,10 +45,7 @@ impl Owner {
     }
 
     pub fn fingerprint(&self) -> String {
-        let listed = run(self.gpg().args(["--with-colons", "--list-keys"]));
-        let listed = String::from_utf8(listed.stdout).expect("UTF-8");
-        let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).expect("a fingerprint");
-        fingerprint.trim_matches(':').to_owned()
+        self.home.fingerprint()
     }
 
     /// The certificate, in a file below `folder`.
@@ -77,15 +71,8 @@ impl Owner {
     }
 
     pub fn gpg(&self) -> Command {
-        let mut gpg = Command::new("gpg");
-        gpg.arg("--homedir").arg(self.home.path()).args(["--no-options", "--quiet", "--no-tty", "--batch"]);
-        gpg.args(["--pinentry-mode", "loopback", "--passphrase", ""]);
+        let mut gpg = self.home.gpg();
+        gpg.args(["--batch", "--passphrase", ""]);
         gpg
-    }
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
     }
 }

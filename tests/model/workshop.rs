@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use crate::gnupg_home::GnupgHome;
 
 use super::naive::{COURSES, Course, Day, HEADER, Line, Site, Week, World};
 
@@ -32,14 +33,12 @@ pub enum Coding {
 
 /// A GnuPG home with one key, which every cache here needs in order to last.
 pub struct Key {
-    home: tempfile::TempDir,
+    home: GnupgHome,
 }
 
 impl Key {
     pub fn make() -> Key {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).expect("ours");
-        let key = Key { home };
+        let key = Key { home: GnupgHome::new() };
         let parameters = "%no-protection\nKey-Type: RSA\nKey-Length: 2048\nSubkey-Type: RSA\nSubkey-Length: 2048\n\
                           Name-Email: czar@unix.example.org\n%commit\n";
         key.gpg(&["--gen-key"], parameters.as_bytes());
@@ -56,15 +55,7 @@ impl Key {
     }
 
     fn gpg(&self, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-        let mut gpg = Command::new("gpg");
-        gpg.arg("--homedir").arg(self.home.path()).args(["--batch", "--quiet", "--pinentry-mode", "loopback"]);
-        through(gpg.args(["--passphrase", ""]).args(arguments), input)
-    }
-}
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
+        through(self.home.gpg().args(["--batch", "--passphrase", ""]).args(arguments), input)
     }
 }
 

@@ -1,13 +1,13 @@
 //! What must be in every event file: `truth.py` says, with gpg, gunzip and Python's json.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Command;
 
 use edxfs::demo::Made;
 
 use crate::common::run;
+use crate::gnupg_home::GnupgHome;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mount/truth.py");
 
@@ -32,9 +32,9 @@ impl Truth {
         lock.lock().expect("a lock can be taken");
         if !folder.join("ids.tsv").exists() {
             let _ = fs::remove_dir_all(&folder);
-            let gnupg = Gnupg::with_key_of(made);
+            let home = keyring_of(made);
             let mut script = Command::new("python3");
-            script.args([SCRIPT.as_ref(), made.data.as_os_str(), gnupg.home.path().as_os_str()]);
+            script.args([SCRIPT.as_ref(), made.data.as_os_str(), home.path().as_os_str()]);
             run(script.arg(&made.passphrase_file).arg(rule).arg(&folder));
         }
         Truth { folder }
@@ -78,30 +78,11 @@ fn quoted(byte: u8) -> String {
     }
 }
 
-/// A GnuPG home of its own, whose agent ends with it.
-pub struct Gnupg {
-    pub home: tempfile::TempDir,
-}
-
-impl Gnupg {
-    fn with_key_of(made: &Made) -> Gnupg {
-        let home = tempfile::Builder::new().prefix("g").tempdir().expect("a temporary folder");
-        fs::set_permissions(home.path(), Permissions::from_mode(0o700)).expect("it is ours");
-        // The agent stretches the passphrase anew for each file; that would be nearly all of the time. And the memory
-        // that it locks does not suffice for many files at once (GnuPG's T3530): now and then one would get ENOMEM.
-        let options = "s2k-count 65536\nauto-expand-secmem\n";
-        fs::write(home.path().join("gpg-agent.conf"), options).expect("it is ours");
-        let mut gpg = Command::new("gpg");
-        gpg.arg("--homedir").arg(home.path()).args(["--quiet", "--batch", "--pinentry-mode", "loopback"]);
-        run(gpg.arg("--passphrase-file").arg(&made.passphrase_file).arg("--import").arg(&made.secret_key));
-        Gnupg { home }
-    }
-}
-
-impl Drop for Gnupg {
-    fn drop(&mut self) {
-        let home: &Path = self.home.path();
-        let mut kill = Command::new("gpgconf");
-        let _ = kill.arg("--homedir").arg(home).args(["--kill", "all"]).stderr(Stdio::null()).status();
-    }
+/// A home with the secret key of a package.
+fn keyring_of(made: &Made) -> GnupgHome {
+    let home = GnupgHome::new();
+    let mut gpg = home.gpg();
+    gpg.arg("--batch").arg("--passphrase-file").arg(&made.passphrase_file);
+    run(gpg.arg("--import").arg(&made.secret_key));
+    home
 }

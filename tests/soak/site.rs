@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +14,7 @@ use edxfs::demo::bucket::{self, Credentials, Reply, Request, Server};
 
 use crate::common::{Mount, key_options, run, wait_for, xattr};
 use crate::model::{Model, ObjectNumber};
+use crate::servers::address;
 use crate::servers::proxy::Proxy;
 use crate::versions::{Cast, EVENTS, Object, SNAPSHOTS};
 
@@ -58,14 +58,13 @@ impl Site {
         for bucket in [EVENTS, SNAPSHOTS] {
             server.put_folder(bucket, &made.data.join(bucket)).expect("the package can be read");
         }
-        let address: SocketAddr = server.endpoint_url().trim_start_matches("http://").parse().expect("an address");
         let logins = Arc::<Mutex<Logins>>::default();
         let at_the_door = logins.clone();
         server.set_hook(move |request| at_the_door.lock().unwrap_or_else(PoisonError::into_inner).judge(request));
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_login(folder.path());
         let model = Model::new(objects.len(), files);
-        Site { server, proxy: Proxy::before(address), logins, folder, made, objects, model }
+        Site { proxy: Proxy::before(address(&server)), server, logins, folder, made, objects, model }
     }
 
     pub fn mount(&self, more: &[&str]) -> Mount {

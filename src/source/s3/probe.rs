@@ -74,7 +74,7 @@ pub struct Found {
 }
 
 impl S3Source {
-    /// Where the credentials come from. Errors: `Refused` if there are none, `TimedOut`; with the SDK's own words.
+    /// Where the credentials come from. Errors: `NoCredentials` if there are none, `TimedOut`; with the SDK's own words.
     pub fn credentials(&self) -> Result<Found> {
         let patience = self.link.settings.timeout;
         let provider = self.link.session.credentials();

@@ -67,7 +67,7 @@ pub struct Gone(OwnedFd);
 impl Gone {
     /// Ends a server.
     pub fn end(server: Server) -> Gone {
-        let address = server.endpoint_url().trim_start_matches("http://").parse::<SocketAddr>().expect("an address");
+        let address = address(&server);
         drop(server);
         // The listener is closed soon after.
         for _ in 0..1000 {
@@ -82,6 +82,11 @@ impl Gone {
         }
         panic!("the server does not end");
     }
+}
+
+/// Where a server of our own listens.
+pub fn address(server: &Server) -> SocketAddr {
+    server.endpoint_url().trim_start_matches("http://").parse().expect("an address")
 }
 
 impl S3Server for Server {
